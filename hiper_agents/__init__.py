@@ -1,0 +1,1 @@
+"""Agents, training, and evaluation for the environments of `hiper_envs`."""
