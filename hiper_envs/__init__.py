@@ -1,0 +1,1 @@
+"""Long-horizon text tasks with subgoals in the Gymnasium API."""
