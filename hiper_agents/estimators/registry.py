@@ -1,0 +1,163 @@
+"""Estimators by name: those of this package, of plug-ins, and of the running program.
+
+A plug-in is a function behind an entry point of the group `hiper.estimators`, loaded when its name
+is first asked for. The registry knows nothing about what estimators compute.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol
+
+from hiper_agents.estimators.advantages import Advantages
+from hiper_agents.estimators.batch import TurnBatch
+from hiper_envs.errors import HiperError
+
+ENTRY_POINT_GROUP = "hiper.estimators"
+COMMON_SETTINGS = ("gamma", "lam_low", "lam_high", "bootstrap_truncated")
+
+
+class EstimatorError(HiperError):
+    """An estimator cannot be loaded, or returned something that is not its batch's advantages."""
+
+
+class UnknownEstimatorError(EstimatorError, ValueError):
+    """No estimator has this name."""
+
+
+class Estimator(Protocol):
+    """A function from a batch of turns to advantages.
+
+    Every estimator accepts the four settings below, so that one configuration fits all, and may
+    take further keyword arguments of its own. What it does not need, it does not read.
+    """
+
+    def __call__(
+        self,
+        batch: TurnBatch,
+        *,
+        gamma: float = 1.0,
+        lam_low: float = 1.0,
+        lam_high: float = 0.95,
+        bootstrap_truncated: bool = True,
+        **settings: Any,
+    ) -> Advantages:
+        """Returns the advantages of the N turns, in the order of the batch."""
+        ...
+
+
+_registry: dict[str, Estimator] = {}
+
+
+def register_estimator(
+    name: str, *, replace: bool = False
+) -> Callable[[Callable[..., Advantages]], Estimator]:
+    """Registers the decorated function as the estimator `name`.
+
+    The decorated function checks its keyword arguments by name, and that it returns one advantage
+    a turn.
+
+    Args:
+        name: What `get_estimator` and the command line call it.
+        replace: Whether it may take the name of an estimator that is registered already.
+
+    Raises:
+        ValueError: If the name is empty, or taken and `replace` is false.
+        TypeError: If the function does not accept the common settings.
+    """
+
+    def decorate(function: Callable[..., Advantages]) -> Estimator:
+        if not name:
+            raise ValueError("an estimator needs a name")
+        if name in _registry and not replace:
+            raise ValueError(
+                f"an estimator named {name!r} is registered already; "
+                "pass replace=True to replace it"
+            )
+        _registry[name] = _checked(name, function)
+        return _registry[name]
+
+    return decorate
+
+
+def get_estimator(name: str) -> Estimator:
+    """Looks an estimator up by name; names in this program come before those of plug-ins.
+
+    Raises:
+        UnknownEstimatorError: If there is none; the message lists those there are.
+        EstimatorError: If it is a plug-in that cannot be loaded, or that two packages publish.
+    """
+    if name not in _registry:
+        _load_plugin(name)
+    return _registry[name]
+
+
+def list_estimators() -> list[str]:
+    """All names that `get_estimator` knows, sorted. Plug-ins are named without being loaded."""
+    plugins = {entry_point.name for entry_point in entry_points(group=ENTRY_POINT_GROUP)}
+    return sorted(plugins | _registry.keys())
+
+
+def check_unit_interval(**settings: float) -> None:
+    """Checks that every setting lies in [0, 1].
+
+    Raises:
+        ValueError: If one does not; the message names it.
+    """
+    for name, value in settings.items():
+        if not 0.0 <= value <= 1.0:
+            raise ValueError(f"{name} must lie in [0, 1], not {value!r}")
+
+
+def _load_plugin(name: str) -> None:
+    found: tuple[EntryPoint, ...] = tuple(entry_points(group=ENTRY_POINT_GROUP, name=name))
+    if not found:
+        known = ", ".join(list_estimators())
+        raise UnknownEstimatorError(f"unknown estimator {name!r}; known: {known}")
+    targets = sorted({entry_point.value for entry_point in found})
+    if len(targets) > 1:
+        raise EstimatorError(f"estimator {name!r} is published more than once: {targets}")
+    try:
+        function = found[0].load()
+    except Exception as error:
+        raise EstimatorError(f"estimator {name!r} cannot be loaded from {targets[0]}") from error
+    # A module that decorates its own function has registered it while it was loaded.
+    if name not in _registry:
+        register_estimator(name)(function)
+
+
+def _checked(name: str, function: Callable[..., Advantages]) -> Estimator:
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    accepted = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    missing = [setting for setting in COMMON_SETTINGS if setting not in accepted]
+    if missing and not open_ended:
+        raise TypeError(f"estimator {name!r} must accept {', '.join(missing)}")
+
+    @functools.wraps(function)
+    def estimator(batch: TurnBatch, **settings: Any) -> Advantages:
+        unknown = [setting for setting in settings if setting not in accepted]
+        if unknown and not open_ended:
+            raise TypeError(
+                f"estimator {name!r} takes no {', '.join(unknown)}; it takes {', '.join(accepted)}"
+            )
+        advantages = function(batch, **settings)
+        _check_result(name, advantages, len(batch))
+        return advantages
+
+    return estimator
+
+
+def _check_result(name: str, advantages: Advantages, turns: int) -> None:
+    if not isinstance(advantages, Advantages):
+        raise EstimatorError(
+            f"estimator {name!r} returned {type(advantages).__name__}, not Advantages"
+        )
+    for field, array in vars(advantages).items():
+        if array.shape != (turns,):
+            raise EstimatorError(
+                f"estimator {name!r} returned {field} of shape {array.shape} for {turns} turns"
+            )
