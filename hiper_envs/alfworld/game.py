@@ -1,9 +1,9 @@
 """A parsed ALFWorld game: what is in the house, where, and what has to be achieved.
 
-`parse_game` reads the upstream file format (`game.tw-pddl`: a JSON object with a PDDL domain, a PDDL
-problem and a text grammar). The domain and the grammar are the same in every game, so they are only
-compared with the known ones and never interpreted: code in a grammar is refused, not run. The game
-knows nothing about how it is played (see `native.py`).
+`parse_game` reads the upstream file format (`game.tw-pddl`: a JSON object with a PDDL domain, a
+PDDL problem and a text grammar). The domain and the grammar are the same in every game, so they are
+only compared with the known ones and never interpreted: code in a grammar is refused, not run. The
+game knows nothing about how it is played (see `native.py`).
 """
 
 from __future__ import annotations
@@ -148,9 +148,7 @@ class Game:
         """
         try:
             values = dict(zip((field.name for field in fields(cls)), record, strict=True))
-            values["goal"] = tuple(
-                _CLAUSES[clause[0]](*clause[1:]) for clause in values["goal"]
-            )
+            values["goal"] = tuple(_CLAUSES[clause[0]](*clause[1:]) for clause in values["goal"])
             values["accepts"] = {
                 kind: _interned(tuple(accepted)) for kind, accepted in values["accepts"].items()
             }
@@ -160,7 +158,9 @@ class Game:
                     values[name] = tuple(map(tuple, value)) if nested else tuple(value)
             return cls(**values)
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
-            raise GameFormatError(f"not a game record of version {RECORD_VERSION}: {error}") from error
+            raise GameFormatError(
+                f"not a game record of version {RECORD_VERSION}: {error}"
+            ) from error
 
 
 _CLAUSES: dict[str, Any] = {
@@ -193,7 +193,7 @@ def parse_game(data: Mapping[str, Any], source: str) -> Game:
         facts, goal_expression = read_problem(data["pddl_problem"])
         goal = goals.read_goal(goal_expression)
         return _build(task, goal, tuple(map(str, data.get("walkthrough") or ())), facts)
-    except (PddlSyntaxError, UnsupportedGoalError, _UnexpectedFact) as error:
+    except (PddlSyntaxError, UnsupportedGoalError, _UnexpectedFactError) as error:
         raise GameFormatError(f"{source}: {error}") from error
 
 
@@ -209,20 +209,20 @@ def check_format(data: Mapping[str, Any], source: str) -> str:
     grammar = data["grammar"]
     if _MOVE_TEMPLATE not in grammar:
         raise GameFormatError(
-            f"{source}: the grammar has no action 'move X to Y'. Games made for alfworld < 0.4.0 use "
-            "'put X in/on Y'; get json_2.1.3_tw-pddl.zip of alfworld 0.4.2 (hiper data download)."
+            f"{source}: the grammar has no action 'move X to Y'. Games made for alfworld < 0.4.0 "
+            "use 'put X in/on Y'; get json_2.1.3_tw-pddl.zip of alfworld 0.4.2 (hiper data download)."
         )
     tasks = _TASK_RULE.findall(grammar)
     if len(tasks) != 1 or not _TASK_SENTENCE.fullmatch(tasks[0][1]):
         raise GameFormatError(f"{source}: the grammar has no plain 'Your task is to: ...' sentence")
     if fingerprint(_TASK_RULE.sub(r"\1\3", grammar)) not in _known("grammar"):
         raise GameFormatError(
-            f"{source}: unknown grammar. It may hold code, so it is refused; the supported grammar is "
+            f"{source}: unknown grammar. It may hold code, so it is refused; the supported one is "
             "that of alfworld 0.4.2 (hiper data download)."
         )
     if fingerprint(data["pddl_domain"]) not in _known("domain"):
         raise GameFormatError(f"{source}: unknown PDDL domain; expected that of alfworld 0.4.2")
-    return tasks[0][1]
+    return str(tasks[0][1])
 
 
 def fingerprint(text: str) -> str:
@@ -240,7 +240,7 @@ def _known(part: str) -> frozenset[str]:
     return frozenset((_UPSTREAM_DOMAIN, generator.DOMAIN_SHA256))
 
 
-class _UnexpectedFact(ValueError):
+class _UnexpectedFactError(ValueError):
     """A fact that the engine cannot represent."""
 
 
@@ -250,13 +250,18 @@ def _build(task: str, goal: Goal, walkthrough: tuple[str, ...], facts: Iterable[
         arguments[predicate].append(tuple(rest))
     unknown = set(arguments) - _KNOWN_PREDICATES
     if unknown:
-        raise _UnexpectedFact(f"unknown predicates in the problem: {', '.join(sorted(unknown))}")
+        raise _UnexpectedFactError(
+            f"unknown predicates in the problem: {', '.join(sorted(unknown))}"
+        )
     places = ("receptacleatlocation", "objectatlocation", "atlocation")
     locations = _numbered(fact[-1] for predicate in places for fact in arguments[predicate])
     if len(arguments["atlocation"]) != 1:
-        raise _UnexpectedFact("the agent must start at exactly one location")
+        raise _UnexpectedFactError("the agent must start at exactly one location")
     names = _display_names(word for rows in arguments.values() for fact in rows for word in fact)
-    objects = _numbered(fact[0] for fact in arguments["objecttype"])
+    # A few upstream games hold an object without a type (an egg's second half): it can be seen and
+    # taken, but put nowhere.
+    mentions = ("objecttype", "objectatlocation", "inreceptacle", *_FLAG_OF_PREDICATE)
+    objects = _numbered(fact[0] for predicate in mentions for fact in arguments[predicate])
     receptacles = _numbered(fact[0] for fact in arguments["receptacletype"])
     try:
         return Game(
@@ -270,7 +275,7 @@ def _build(task: str, goal: Goal, walkthrough: tuple[str, ...], facts: Iterable[
             num_locations=len(locations),
         )
     except (KeyError, IndexError, ValueError) as error:
-        raise _UnexpectedFact(f"inconsistent facts in the problem: {error!r}") from error
+        raise _UnexpectedFactError(f"inconsistent facts in the problem: {error!r}") from error
 
 
 def _objects(
@@ -280,16 +285,14 @@ def _objects(
     locations: Mapping[str, int],
 ) -> dict[str, Any]:
     """The fields of `Game` that describe objects."""
-    types = _one_each(arguments["objecttype"], objects, "type")
+    types = _one_each(arguments["objecttype"], objects, "type", default="")
     flags = [KNIFE if kind in _KNIFE_TYPES else 0 for kind in types]
     for predicate, flag in _FLAG_OF_PREDICATE.items():
         for (word,) in arguments[predicate]:
             flags[objects[word]] |= flag
     at: list[list[int]] = [[] for _ in objects]
     for word, location in arguments["objectatlocation"]:
-        # Upstream also places objects without a type; no command reaches those.
-        if word in objects:
-            at[objects[word]].append(locations[location])
+        at[objects[word]].append(locations[location])
     return {
         "object_names": tuple(names[word] for word in objects),
         "object_types": tuple(types),
@@ -333,16 +336,20 @@ def _numbered(words: Iterable[str]) -> dict[str, int]:
     return {word: index for index, word in enumerate(sorted(set(words)))}
 
 
-def _one_each(rows: Iterable[Fact], ids: Mapping[str, int], what: str) -> list[str]:
+def _one_each(
+    rows: Iterable[Fact], ids: Mapping[str, int], what: str, default: str | None = None
+) -> list[str]:
     """Per id, in order, its one partner in `rows`; type names lose their `type` suffix."""
     partner: dict[str, str] = {}
     for word, value in rows:
+        if word not in ids:
+            raise _UnexpectedFactError(f"{word} has a {what} but is nothing")
         if partner.setdefault(word, value) != value:
-            raise _UnexpectedFact(f"{word} has more than one {what}")
+            raise _UnexpectedFactError(f"{word} has more than one {what}")
     missing = [word for word in ids if word not in partner]
-    if missing:
-        raise _UnexpectedFact(f"{missing[0]} has no {what}")
-    return [partner[word].removesuffix("type") for word in ids]
+    if missing and default is None:
+        raise _UnexpectedFactError(f"{missing[0]} has no {what}")
+    return [partner.get(word, default or "").removesuffix("type") for word in ids]
 
 
 def _members(
@@ -361,9 +368,7 @@ def _display_names(words: Iterable[str]) -> dict[str, str]:
     Ids are taken in sorted order and each kind's numbers are handed out from the highest down.
     """
     ids = sorted({word for word in words if "_bar_" in word})
-    kinds = [
-        word.split("_bar_", 1)[0] + ("basin" if "basin" in word else "") for word in ids
-    ]
+    kinds = [word.split("_bar_", 1)[0] + ("basin" if "basin" in word else "") for word in ids]
     remaining = Counter(kinds)
     names = {}
     for word, kind in zip(ids, kinds, strict=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import NamedTuple, TypeVar, Union
+from typing import NamedTuple, TypeVar
 
 from hiper_envs.alfworld.pddl import SExpression
 
@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 class Placed(NamedTuple):
-    """`count` distinct objects of one type, each in `state`, are in one receptacle."""
+    """`number` distinct objects of one type, each in `state`, are in one receptacle."""
 
-    count: int
+    number: int
     object_type: str
     receptacle_type: str
     state: str
@@ -38,7 +38,7 @@ class Holding(NamedTuple):
     object_type: str
 
 
-Clause = Union[Placed, Lit, Holding]
+Clause = Placed | Lit | Holding
 Goal = tuple[Clause, ...]
 
 _STATES = {
@@ -91,7 +91,7 @@ def task_type_of(goal: Goal) -> str:
     if kinds == [Placed]:
         clause = goal[0]
         assert isinstance(clause, Placed)
-        task_type = _TASK_TYPES.get((clause.count, clause.state))
+        task_type = _TASK_TYPES.get((clause.number, clause.state))
         if task_type is not None:
             return task_type
     raise UnsupportedGoalError(f"no task type has the goal {goal}")
@@ -140,17 +140,11 @@ def _read_placed(atoms: set[Atom], distinct: list[frozenset[str]], types: dict[s
     if not objects | {receptacle} <= set(types):
         raise UnsupportedGoalError("a placed object or its receptacle has no type in the goal")
     states = {
-        variable: tuple(
-            sorted(
-                atom[0]
-                for atom in atoms
-                if len(atom) == 2 and atom[1] == variable
-            )
-        )
+        variable: tuple(sorted(atom[0] for atom in atoms if len(atom) == 2 and atom[1] == variable))
         for variable in objects
     }
     state = _STATES.get(_only(set(states.values())))
-    expected = {("receptacletype", receptacle, types[receptacle])}
+    expected: set[Atom] = {("receptacletype", receptacle, types[receptacle])}
     for variable in objects:
         expected.add(("inreceptacle", variable, receptacle))
         expected.add(("objecttype", variable, types[variable]))

@@ -103,9 +103,7 @@ class NativeWorld:
         self._won = self._is_goal_met()
         self._commands = self._admissible()
         surroundings = (
-            self._look("")
-            if game.receptacles_at[self._location]
-            else _room(game.receptacle_names)
+            self._look("") if game.receptacles_at[self._location] else _room(game.receptacle_names)
         )
         intro = f"-= Welcome to TextWorld, ALFRED! =-\n\n{surroundings}\n\n"
         return self._state(f"{intro}Your task is to: {game.task}")
@@ -168,9 +166,7 @@ class NativeWorld:
             return []
         prefix = f"{verb} {self.game.object_names[self._held]} with "
         names = self.game.receptacle_names
-        return sorted(
-            prefix + names[r] for r, kind in zip(here, kinds, strict=True) if kind in at
-        )
+        return sorted(prefix + names[r] for r, kind in zip(here, kinds, strict=True) if kind in at)
 
     def _moves(self, here: Iterable[int], kinds: list[str]) -> list[str]:
         game = self.game
@@ -344,13 +340,13 @@ class NativeWorld:
         if isinstance(clause, Placed):
             needs = _STATE_FLAGS[clause.state]
             for r, kind in enumerate(game.receptacle_types):
-                if kind == clause.receptacle_type and len(self._contents[r]) >= clause.count:
+                if kind == clause.receptacle_type and len(self._contents[r]) >= clause.number:
                     matching = sum(
                         game.object_types[o] == clause.object_type
                         and self._flags[o] & needs == needs
                         for o in self._contents[r]
                     )
-                    if matching >= clause.count:
+                    if matching >= clause.number:
                         return True
             return False
         if isinstance(clause, Lit):

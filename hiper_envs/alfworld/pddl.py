@@ -1,4 +1,4 @@
-"""Reads the two parts of a PDDL problem that an ALFWorld game needs: its initial facts and its goal.
+"""Reads what an ALFWorld game needs of a PDDL problem: its initial facts and its goal.
 
 Nothing here knows what a fact means (see `game.py`), and nothing is evaluated: a problem is
 tokenised into nested tuples of lower-case strings, as Fast Downward's reader does.
