@@ -1,7 +1,7 @@
 """The subgoal vocabulary of ALFWorld and the structure of its primitive commands.
 
-A subgoal is an option's goal in words. There are six kinds, each naming one kind of primitive action;
-the option has reached its subgoal when such an action is executed:
+A subgoal is an option's goal in words. There are six kinds, each naming one kind of primitive
+action; the option has reached its subgoal when such an action is executed:
 
 ========  ===========================  ====================================
 kind      text                         primitive command that achieves it
@@ -14,8 +14,8 @@ put       put the mug in the cabinet   move mug 1 to cabinet 3
 use       use the desklamp             use desklamp 1
 ========  ===========================  ====================================
 
-Types are the lower-case words of the game's texts ("mug", "sidetable"). Article rule: "an" before the
-letters a, e, i, o, u and "a" otherwise (a rule of spelling, not of sound).
+Types are the lower-case words of the game's texts ("mug", "sidetable"). Article rule: "an" before
+the letters a, e, i, o, u and "a" otherwise (a rule of spelling, not of sound).
 
 This module knows nothing about tasks, observations, or whether a command had an effect.
 """
@@ -76,9 +76,9 @@ def with_article(noun: str) -> str:
 class Action(NamedTuple):
     """A primitive command taken apart.
 
-    Fields that a command does not have are "". ``examine X`` and ``use X`` put X in `object`, because
-    the command alone does not tell whether X is a receptacle. ``slice X with Y`` puts the knife Y in
-    `receptacle`.
+    Fields that a command does not have are "". ``examine X`` and ``use X`` put X in `object`,
+    because the command alone does not tell whether X is a receptacle. ``slice X with Y`` puts the
+    knife Y in `receptacle`.
     """
 
     verb: str
@@ -93,7 +93,8 @@ def parse_action(command: str) -> Action | None:
     """Take a primitive command apart; None if it has not the form of one. Never raises.
 
     >>> parse_action("take mug 1 from desk 2")
-    Action(verb='take', object='mug 1', object_type='mug', receptacle='desk 2', receptacle_type='desk')
+    Action(verb='take', object='mug 1', object_type='mug', receptacle='desk 2',
+    receptacle_type='desk')
     """
     match = _COMMAND.fullmatch(command)
     if match is None:
@@ -166,9 +167,9 @@ class Subgoal:
 def parse(text: str) -> Subgoal | None:
     """Read a subgoal from its words; None for any other string. Never raises.
 
-    Inverse of `Subgoal.text`: ``parse(subgoal.text) == subgoal``. Free text by a language model gets a
-    little slack: letter case, surrounding or repeated white space, a final period, either article, and
-    "on" for "in".
+    Inverse of `Subgoal.text`: ``parse(subgoal.text) == subgoal``. Free text by a language model
+    gets a little slack: letter case, surrounding or repeated white space, a final period, either
+    article, and "on" for "in".
 
     >>> parse("Find a apple.").text
     'find an apple'

@@ -1,11 +1,11 @@
 """Reading ALFWorld's texts: observations, task sentences, and nothing else.
 
-Pure functions from strings to immutable records, shared by everything that has to understand what the
-environment said: the searching oracle, structured agents, play-back tools. Results are cached, since
-the same few thousand texts come back over and over in training.
+Pure functions from strings to immutable records, shared by everything that has to understand what
+the environment said: the searching oracle, structured agents, play-back tools. Results are cached,
+since the same few thousand texts come back over and over in training.
 
-This module keeps no state between texts and knows nothing about game files, engines, or plans. It reads
-the texts of action syntax ``move X to Y`` (ALFWorld 0.4) only.
+This module keeps no state between texts and knows nothing about game files, engines, or plans. It
+reads the texts of action syntax ``move X to Y`` (ALFWorld 0.4) only.
 """
 
 from __future__ import annotations
@@ -42,14 +42,18 @@ class Observation(NamedTuple):
     Attributes:
         kind: "room" (first observation, or ``look`` before moving), "arrive", "open", "close",
             "examine" (a receptacle), "take", "move", "clean", "heat", "cool", "use", "slice",
-            "inventory", "facing" (``look`` at a receptacle), "nothing" ("Nothing happens."), or "other".
+            "inventory", "facing" (``look`` at a receptacle), "nothing" ("Nothing happens."), or
+            "other".
         receptacle: the receptacle it is about ("desk 1").
-        is_open: True or False for a receptacle with a door that was said to be open or closed; None for
+        is_open: True or False for a receptacle with a door that was said to be open or closed; None
+            for
             a surface or when nothing was said.
-        objects: what was listed, in the text's order: in or on `receptacle` for "arrive", "open" and
+        objects: what was listed, in the text's order: in or on `receptacle` for "arrive", "open"
+            and
             "examine"; in the hand for "inventory"; beside the receptacles for "facing".
         object: the object that a take, move, clean, heat, cool, use or slice was about.
-        receptacles: all receptacles of the room ("room"), or those at the agent's location ("facing").
+        receptacles: all receptacles of the room ("room"), or those at the agent's location
+            ("facing").
         task: the task sentence, in the first observation only.
     """
 
@@ -69,11 +73,12 @@ class Observation(NamedTuple):
 
 @lru_cache(maxsize=1 << 14)
 def parse_observation(text: str) -> Observation:
-    """Read one observation. Any string gives a record; an unknown text has kind "other". Never raises.
+    """Read one observation. Never raises: an unknown text gives a record of kind "other".
 
     >>> parse_observation("You arrive at desk 1. On the desk 1, you see a mug 2, and a pen 1.")
     ... # doctest: +NORMALIZE_WHITESPACE
-    Observation(kind='arrive', receptacle='desk 1', is_open=None, objects=('mug 2', 'pen 1'), object='',
+    Observation(kind='arrive', receptacle='desk 1', is_open=None, objects=('mug 2', 'pen 1'),
+    object='',
                 receptacles=(), task='')
     """
     if match := _CONTENT.fullmatch(text):
@@ -175,9 +180,9 @@ _TASK = re.compile(
 
 @lru_cache(maxsize=1 << 13)
 def parse_task(sentence: str) -> TaskSpec | None:
-    """Read a task sentence, with or without "Your task is to: ". None for any other text. Never raises.
+    """Read a task sentence; None for any other text. Never raises.
 
-    Both wordings of each of the six task types are understood.
+    "Your task is to: " may stand before it. Both wordings of each of the six task types are understood.
 
     >>> parse_task("cool some mug and put it in coffeemachine.")
     ... # doctest: +NORMALIZE_WHITESPACE

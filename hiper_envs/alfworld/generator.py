@@ -1,0 +1,246 @@
+"""Generates solvable ALFWorld games, any number of them, from a seed.
+
+A generated game has the upstream file format, so that every backend plays it like a real one: a
+house of one of four kinds, a task of one of the six types, distractors, and objects behind closed
+doors. The houses are simpler than AI2-THOR's: no object is unreachable, and positions have no
+geometry.
+
+This module knows nothing about how a game is played; its walkthrough follows from the house alone.
+
+Example:
+    >>> game = generate_game(seed=1, task_type="pick_heat_then_place_in_recep")
+    >>> sorted(game)
+    ['grammar', 'pddl_domain', 'pddl_problem', 'solvable', 'walkthrough']
+"""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from hiper_envs.alfworld import generator_pddl as pddl
+from hiper_envs.alfworld import house as tables
+from hiper_envs.alfworld.game import TASK_TYPES, fingerprint
+from hiper_envs.alfworld.generator_grammar import grammar
+from hiper_envs.alfworld.house import House, Receptacle, Thing
+from hiper_envs.alfworld.texts import TOOL_OF_TRANSFORM, TaskSpec
+
+__all__ = ["DOMAIN_SHA256", "GRAMMAR_SHA256", "generate_game"]
+
+DOMAIN_SHA256 = fingerprint(pddl.DOMAIN)
+"""Fingerprint of the PDDL domain of every generated game."""
+GRAMMAR_SHA256 = fingerprint(grammar("task").replace("task is to: task", "task is to: "))
+"""Fingerprint of the grammar of every generated game, the task sentence taken out."""
+
+_TRANSFORM_OF_TASK = {
+    f"pick_{transform}_then_place_in_recep": transform for transform in TOOL_OF_TRANSFORM
+}
+_TRANSFORMABLE: dict[str, frozenset[str]] = {
+    "clean": tables.CLEANABLE,
+    "heat": tables.HEATABLE,
+    "cool": tables.COOLABLE,
+}
+_ROOMS_OF_TRANSFORM = {
+    "clean": ("kitchen", "kitchen", "bathroom"),
+    "heat": ("kitchen",),
+    "cool": ("kitchen",),
+}
+_SENTENCES: dict[str, tuple[str, str]] = {
+    "pick_and_place_simple": ("put a {obj} in {recep}.", "put some {obj} on {recep}."),
+    "pick_two_obj_and_place": (
+        "put two {obj} in {recep}.",
+        "find two {obj} and put them in {recep}.",
+    ),
+    "look_at_obj_in_light": (
+        "look at {obj} under the {tool}.",
+        "examine the {obj} with the {tool}.",
+    ),
+    "pick_clean_then_place_in_recep": (
+        "put a clean {obj} in {recep}.",
+        "clean some {obj} and put it in {recep}.",
+    ),
+    "pick_heat_then_place_in_recep": (
+        "put a hot {obj} in {recep}.",
+        "heat some {obj} and put it in {recep}.",
+    ),
+    "pick_cool_then_place_in_recep": (
+        "put a cool {obj} in {recep}.",
+        "cool some {obj} and put it in {recep}.",
+    ),
+}
+
+
+def generate_game(seed: int, task_type: str | None = None) -> dict[str, Any]:
+    """Generate one game.
+
+    Args:
+        seed: any non-negative integer; the same seed (and task type) gives the same game, on any
+            machine.
+        task_type: one of `TASK_TYPES`; None takes them in turn: ``TASK_TYPES[seed % 6]``.
+
+    Returns:
+        The decoded content of a ``game.tw-pddl`` file: ``pddl_domain``, ``grammar``,
+        ``pddl_problem`` (str), ``solvable`` (True), ``walkthrough`` (list of 3 to 12 commands that
+        solve it).
+
+    Raises:
+        ValueError: for a negative seed or an unknown task type.
+    """
+    if seed < 0:
+        raise ValueError(f"seed must not be negative, got {seed}")
+    if task_type is None:
+        task_type = TASK_TYPES[seed % len(TASK_TYPES)]
+    elif task_type not in TASK_TYPES:
+        raise ValueError(f"unknown task type {task_type!r}; expected one of {TASK_TYPES}")
+    rng = random.Random(f"{task_type} {seed}")
+    house, task = _draw(rng, task_type)
+    sentence = rng.choice(_SENTENCES[task_type]).format(
+        obj=task.object_type, recep=task.receptacle_type, tool=task.tool_type
+    )
+    return {
+        "pddl_domain": pddl.DOMAIN,
+        "grammar": grammar(sentence),
+        "pddl_problem": pddl.problem(house, [task], f"generated_{seed}"),
+        "solvable": True,
+        "walkthrough": _Walk(house).solve([task]),
+    }
+
+
+def _draw(rng: random.Random, task_type: str) -> tuple[House, TaskSpec]:
+    """Draw a house, and a task of the given type that it allows but does not yet fulfil."""
+    house, ids = tables.furnish(rng, rng.choice(_rooms(task_type)))
+    task = rng.choice(_tasks(house, task_type))
+    kind = _camel(task.object_type)
+    # Objects of a transforming task may start at the destination: they still have to change.
+    avoid = () if task.transform else (_camel(task.receptacle_type),)
+    for _ in range(task.count + (rng.random() < 0.4)):
+        tables.place(rng, house, ids, kind, avoid=avoid)
+    if task.task_type == "look_at_obj_in_light":
+        for _ in range(rng.randint(1, 2)):
+            tables.place(rng, house, ids, tables.LAMP)
+    tables.scatter(rng, house, ids, leave=(kind, tables.LAMP))
+    return house, task
+
+
+def _rooms(task_type: str) -> Sequence[str]:
+    if task_type == "look_at_obj_in_light":
+        return ("bedroom", "bedroom", "livingroom")
+    if task_type in _TRANSFORM_OF_TASK:
+        return _ROOMS_OF_TRANSFORM[_TRANSFORM_OF_TASK[task_type]]
+    return tuple(tables.ROOM_RECEPTACLES)
+
+
+def _tasks(house: House, task_type: str) -> list[TaskSpec]:
+    """All tasks of a type that this house allows, by object type and destination."""
+    present = house.receptacle_types()
+    transform = _TRANSFORM_OF_TASK.get(task_type, "")
+    tool = TOOL_OF_TRANSFORM.get(transform, "")
+    count = 2 if task_type == "pick_two_obj_and_place" else 1
+    tasks = []
+    for kind in tables.ROOM_OBJECTS[house.room]:
+        homes = [r for r in tables.CAN_CONTAIN[kind] if r in present]
+        if task_type == "look_at_obj_in_light":
+            if homes:
+                lamp = tables.LAMP.lower()
+                tasks.append(TaskSpec(task_type, kind.lower(), "", lamp, "", 1))
+            continue
+        if transform and kind not in _TRANSFORMABLE[transform]:
+            continue
+        if len(homes) < 2:
+            continue
+        for home in homes:
+            if home.lower() != tool:
+                spec = (task_type, kind.lower(), home.lower(), tool, transform, count)
+                tasks.append(TaskSpec(*spec))
+    return tasks
+
+
+def _camel(word: str) -> str:
+    """The PDDL spelling of a type word of the texts ("sidetable" -> "SideTable"); "" stays ""."""
+    return tables.SPELLING[word] if word else ""
+
+
+class _Walk:
+    """Solves tasks in a house that it knows completely, writing down the commands."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._names = _display_names(house)
+        self._where = {thing.id: thing.receptacle for thing in house.things}
+        self._location = 0
+        self._opened: set[str] = set()
+        self._placed: set[str] = set()
+        self._commands: list[str] = []
+
+    def solve(self, tasks: Sequence[TaskSpec]) -> list[str]:
+        """Commands that achieve the tasks one after the other, without undoing any of them."""
+        for task in tasks:
+            if task.task_type == "look_at_obj_in_light":
+                self._take(task.object_type, ())
+                lamp = self._house.of_type(_camel(task.tool_type))[0]
+                self._go(lamp.receptacle)
+                self._say(f"use {self._names[lamp.id]}")
+                continue
+            destination = self._easiest(_camel(task.receptacle_type))
+            for _ in range(task.count):
+                thing = self._take(task.object_type, () if task.transform else (destination.id,))
+                self._transform(task, thing)
+                self._put(thing, destination)
+        return self._commands
+
+    def _say(self, command: str) -> None:
+        self._commands.append(command)
+
+    def _go(self, receptacle: Receptacle) -> None:
+        if receptacle.location != self._location:
+            self._say(f"go to {self._names[receptacle.id]}")
+            self._location = receptacle.location
+
+    def _reach(self, receptacle: Receptacle) -> None:
+        """Go to a receptacle and see that it is open."""
+        self._go(receptacle)
+        if receptacle.openable and receptacle.id not in self._opened:
+            self._say(f"open {self._names[receptacle.id]}")
+            self._opened.add(receptacle.id)
+
+    def _easiest(self, kind: str) -> Receptacle:
+        """A receptacle of a type, if possible one without a door."""
+        return min(self._house.homes({kind}), key=lambda r: r.openable)
+
+    def _take(self, object_type: str, avoid: Collection[str]) -> Thing:
+        things = [
+            thing
+            for thing in self._house.of_type(_camel(object_type))
+            if thing.id not in self._placed and self._where[thing.id].id not in avoid
+        ]
+        thing = min(things, key=lambda t: self._where[t.id].openable)
+        source = self._where[thing.id]
+        self._reach(source)
+        self._say(f"take {self._names[thing.id]} from {self._names[source.id]}")
+        return thing
+
+    def _transform(self, task: TaskSpec, thing: Thing) -> None:
+        if task.transform:
+            tool = self._easiest(_camel(task.tool_type))
+            self._go(tool)
+            self._say(f"{task.transform} {self._names[thing.id]} with {self._names[tool.id]}")
+
+    def _put(self, thing: Thing, destination: Receptacle) -> None:
+        self._reach(destination)
+        self._say(f"move {self._names[thing.id]} to {self._names[destination.id]}")
+        self._where[thing.id] = destination
+        self._placed.add(thing.id)
+
+
+def _display_names(house: House) -> dict[str, str]:
+    """Id -> name as the engines show it: per type, the highest number goes to the first id."""
+    ids_of_type: dict[str, list[str]] = defaultdict(list)
+    for item in (*house.things, *house.receptacles):
+        ids_of_type[item.type.lower()].append(item.id)
+    return {
+        identifier: f"{kind} {number}"
+        for kind, ids in ids_of_type.items()
+        for number, identifier in enumerate(sorted(ids, key=str.lower, reverse=True), start=1)
+    }
