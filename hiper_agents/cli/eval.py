@@ -1,0 +1,144 @@
+"""`hiper eval`: evaluates an agent on a split and shows the result as a table.
+
+The evaluation itself is `hiper_agents.evaluation.evaluate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from hiper_agents.agent import make_agent
+from hiper_agents.evaluation import evaluate
+from hiper_agents.provenance import write_json
+
+_MODE = tyro.conf.create_mutex_group(required=False)
+
+
+@dataclass(frozen=True)
+class EvalArgs:
+    """Evaluates an agent on every task of a split, each once."""
+
+    agent: str
+    """The folder of a training run, or random, expert, human, or the name of a plug-in."""
+    env: str = "HiPER-ALFWorld-v0"
+    """Gymnasium id of the environment."""
+    split: str = "valid_seen"
+    """Which tasks."""
+    backend: str | None = None
+    """Engine of the environment; its default when left out."""
+    out: Path | None = None
+    """Where the result goes, as JSON. It is always shown on the terminal."""
+    episodes: int | None = None
+    """Only so many episodes, of tasks drawn with the seed; every task once when left out."""
+    seed: int = 0
+    """Seeds the agent's sampling, the environment, and the draw of tasks."""
+    num_envs: int = 64
+    """Episodes that are played side by side."""
+    greedy: Annotated[bool, _MODE, tyro.conf.FlagCreatePairsOff] = False
+    """The most likely choice everywhere (this is the default)."""
+    sampled: Annotated[bool, _MODE, tyro.conf.FlagCreatePairsOff] = False
+    """Choices drawn from the policy."""
+    device: str = "cpu"
+    """Device of the agent's networks."""
+
+
+def run(args: EvalArgs) -> None:
+    """Runs the evaluation, writes the result, and prints it."""
+    console = Console()
+    greedy = not args.sampled
+    agent = make_agent(args.agent, seed=args.seed, greedy=greedy, device=args.device)
+    with _progress(console) as progress:
+        bar = progress.add_task("episodes", total=None, won="")
+
+        def on_episode(done: int, total: int, won: int) -> None:
+            share = f"{100 * won / done:.1f} % solved" if done else ""
+            progress.update(bar, completed=done, total=total, won=share)
+
+        result = evaluate(
+            agent,
+            args.env,
+            args.split,
+            agent_name=args.agent,
+            episodes=args.episodes,
+            num_envs=args.num_envs,
+            seed=args.seed,
+            mode="greedy" if greedy else "sampled",
+            env_kwargs={"backend": args.backend} if args.backend else None,
+            on_episode=on_episode,
+        )
+    if args.out is not None:
+        write_json(args.out, result)
+    console.print(result_table(result))
+    if args.out is not None:
+        console.print(Text(f"written to {args.out}"), soft_wrap=True)
+
+
+def result_table(result: Mapping[str, Any]) -> Table:
+    """The figures of a result, one line each."""
+    split = result["split"]
+    if split != result["requested_split"]:
+        split = f"{split} (no data for {result['requested_split']})"
+    table = Table(title=f"{result['agent']} on {result['env']}, {split}, {result['mode']}")
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    low, high = result["success_rate_ci95"]
+    table.add_row(
+        "success rate",
+        f"{_percent(result['success_rate'])} ± {_percent(result['success_rate_se'])}",
+        style="bold",
+    )
+    table.add_row("  95 % interval", f"{_percent(low)} to {_percent(high)}")
+    table.add_row("episodes", str(result["n"]), end_section=True)
+    for name, figures in result["per_task_type"].items():
+        table.add_row(f"  {name} ({figures['n']})", _percent(figures["success_rate"]))
+    table.add_section()
+    table.add_row("turns an episode", _number(result["mean_turns"]))
+    table.add_row("turns a solved episode", _number(result["mean_turns_solved"]))
+    table.add_row("inadmissible actions", _percent(result["invalid_action_rate"]))
+    table.add_row("malformed strings", _percent(result["format_error_rate"]), end_section=True)
+    options = result["options"]
+    table.add_row("options an episode", _number(options["mean_per_episode"]))
+    table.add_row("steps an option", _number(options["mean_length"]))
+    table.add_row("options with their named action", _percent(options["contains_named_action"]))
+    agreement = options["boundary_agreement"] or {}
+    table.add_row("boundary agreement with the oracle (F1)", _percent(agreement.get("f1")))
+    table.add_section()
+    table.add_row("steps a second", _number(result["steps_per_second"]))
+    return table
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[won]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"

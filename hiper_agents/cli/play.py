@@ -1,0 +1,61 @@
+"""`hiper play`: a person plays a task in the terminal, with options shown.
+
+The screen and the keyboard are those of `hiper_agents.agents.human.HumanAgent`; this module makes the
+environment and runs the episode. Commands may also be piped in, one line each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gymnasium as gym
+from rich.console import Console
+from rich.text import Text
+
+import hiper_envs  # noqa: F401  (registers the environments)
+from hiper_agents.agents.human import HumanAgent, PlayerQuitError
+from hiper_envs.core import TaskInfo
+from hiper_envs.errors import HiperError
+
+
+@dataclass(frozen=True)
+class PlayArgs:
+    """Plays a task in the terminal. Type ? for help once it runs."""
+
+    env: str = "HiPER-ALFWorld-v0"
+    """Gymnasium id of the environment."""
+    split: str = "valid_seen"
+    """Which tasks."""
+    task_id: str | None = None
+    """A particular task; one is drawn when left out."""
+    seed: int | None = None
+    """Seed of the draw; another task every time when left out."""
+
+
+def run(args: PlayArgs) -> None:
+    """Plays one episode."""
+    console = Console(highlight=False)
+    try:
+        env = gym.make(args.env, split=args.split, disable_env_checker=True)
+    except gym.error.Error as error:
+        raise HiperError(f"cannot make {args.env}: {error}") from error
+    options = {"task_id": args.task_id} if args.task_id is not None else None
+    observation, info = env.reset(seed=args.seed, options=options)
+    console.print(Text(info["task_id"], style="dim"), soft_wrap=True)
+    agent = HumanAgent(console)
+    agent.reset([TaskInfo(info["task_id"], info["task"], info["task_type"], info["split"])])
+    total, turns, ended = 0.0, 0, False
+    while not ended:
+        try:
+            (action,) = agent.act([observation], [info])
+        except PlayerQuitError:
+            console.print(Text(f"stopped after {turns} steps"))
+            return
+        observation, reward, terminated, truncated, info = env.step(action)
+        total += float(reward)
+        turns += 1
+        ended = terminated or truncated
+    agent.show(observation, info, ended=True)
+    verdict = "Solved" if info["won"] else "Not solved"
+    style = "bold green" if info["won"] else "bold red"
+    console.print(Text(f"{verdict} in {turns} steps; return {total:g}.", style=style))

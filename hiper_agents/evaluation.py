@@ -1,0 +1,184 @@
+"""Evaluation: an agent plays every task of a split, once, and the result is one JSON-able dict.
+
+It knows the `info` contract and the agent protocol, and nothing of how an agent decides or was
+trained. What is measured on the episodes is in `hiper_agents.episodes`.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+
+import hiper_envs  # noqa: F401  (registers the environments)
+from hiper_agents.agent import Agent, AgentError, describe
+from hiper_agents.episodes import EpisodeRecord, NamedAction, summarise
+from hiper_agents.provenance import command_line, git_commit, versions
+from hiper_envs.core import Episode, HierarchicalTextEnv
+from hiper_envs.errors import HiperError
+
+#: Called after every episode with the episodes done, to do, and won.
+OnEpisode = Callable[[int, int, int], None]
+
+
+def evaluate(
+    agent: Agent,
+    env_id: str = "HiPER-ALFWorld-v0",
+    split: str = "valid_seen",
+    *,
+    agent_name: str | None = None,
+    episodes: int | None = None,
+    num_envs: int = 64,
+    seed: int = 0,
+    mode: str = "greedy",
+    reference: bool = True,
+    env_kwargs: Mapping[str, Any] | None = None,
+    on_episode: OnEpisode | None = None,
+) -> dict[str, Any]:
+    """Plays the tasks of a split and measures.
+
+    Tasks are played in chunks of `num_envs`; the agent is reset once per chunk. `greedy` or sampled
+    play is the agent's affair: `mode` only records which it was.
+
+    Args:
+        agent: Who plays.
+        env_id: Gymnasium id of an environment that is a `HierarchicalTextEnv`.
+        split: Which tasks.
+        agent_name: Its name in the result.
+        episodes: How many; every task once when None. Fewer than there are tasks are drawn without
+            replacement, with `seed`; more go round again.
+        num_envs: Episodes side by side.
+        seed: Draws the tasks, where any are drawn, and is recorded.
+        mode: Recorded.
+        reference: Make the environment with its oracle, for the agreement of boundaries.
+        env_kwargs: More arguments of the environment, such as `{"backend": "textworld"}`.
+        on_episode: Called after every episode.
+
+    Returns:
+        The figures of `hiper_agents.episodes.summarise`, and what identifies the run: agent, env,
+        split, seed, mode, `panel_sha256` (the digest of the split's task set), timing, versions,
+        command, commit. `split` is that of the tasks that were played, which differs from
+        `requested_split` when there is no data and generated tasks took its place.
+
+    Raises:
+        AgentError: The agent raised, or returned something else than one string per slot.
+        HiperError: There is no such environment or split, or no episode to play.
+    """
+    if episodes is not None and episodes < 1:
+        raise HiperError(f"cannot evaluate {episodes} episodes: at least one is needed")
+    if num_envs < 1:
+        raise HiperError(f"cannot play {num_envs} episodes side by side: at least one is needed")
+    kwargs = dict(env_kwargs or {})
+    if reference or getattr(agent, "requires_reference", False):
+        kwargs["reference"] = True
+    env = _make_env(env_id, split, kwargs)
+    indices = _choose(len(env.source), episodes, seed)
+    num_envs = min(num_envs, getattr(agent, "max_batch", num_envs), len(indices))
+    records: list[EpisodeRecord] = []
+    splits: set[str] = set()
+    started = time.perf_counter()
+    for begin in range(0, len(indices), num_envs):
+        chunk = [env.source.open(index) for index in indices[begin : begin + num_envs]]
+        splits.update(task.info.split for task in chunk)
+        agent.reset([task.info for task in chunk])
+        for record in _play(agent, [Episode(task, env.max_turns) for task in chunk]):
+            records.append(record)
+            if on_episode is not None:
+                on_episode(len(records), len(indices), sum(r.won for r in records))
+    seconds = time.perf_counter() - started
+    return {
+        "agent": agent_name or describe(agent),
+        "env": env_id,
+        "split": ", ".join(sorted(splits)),
+        "requested_split": split,
+        "seed": seed,
+        "mode": mode,
+        "panel_sha256": getattr(env.source, "sha256", None),
+        "panel_size": len(env.source),
+        **summarise(records, _named_action(env_id)),
+        "max_turns": env.max_turns,
+        "num_envs": num_envs,
+        "env_kwargs": kwargs,
+        "seconds": seconds,
+        "steps_per_second": sum(record.turns for record in records) / seconds,
+        "versions": versions(),
+        "command": command_line(),
+        "git_commit": git_commit(),
+    }
+
+
+def _play(agent: Agent, episodes: Sequence[Episode]) -> Iterator[EpisodeRecord]:
+    """Plays a chunk to its end and yields each episode's record as it ends."""
+    records = [
+        EpisodeRecord(episode.info["task_id"], episode.info["task_type"]) for episode in episodes
+    ]
+    while not all(episode.ended for episode in episodes):
+        actions = _act(agent, episodes)
+        for episode, record, action in zip(episodes, records, actions, strict=True):
+            if episode.ended:
+                continue
+            before = episode.info
+            _, _, _, truncated, after = episode.step(action)
+            record.add(before, after, truncated)
+            if episode.ended:
+                yield record
+
+
+def _act(agent: Agent, episodes: Sequence[Episode]) -> list[str]:
+    """The agent's actions, checked, with an error that says where the agent failed."""
+    observations = [episode.observation for episode in episodes]
+    infos = [episode.info for episode in episodes]
+    try:
+        actions = list(agent.act(observations, infos))
+    except HiperError:
+        raise
+    except Exception as error:  # an agent may be anyone's code
+        live = next(episode for episode in episodes if not episode.ended)
+        raise AgentError(
+            f"agent {describe(agent)} failed at turn {live.turns} of a batch of {len(episodes)} "
+            f"(task {live.info['task_id']}): {type(error).__name__}: {error}"
+        ) from error
+    if len(actions) != len(episodes) or not all(isinstance(text, str) for text in actions):
+        kinds = sorted({type(text).__name__ for text in actions})
+        raise AgentError(
+            f"agent {describe(agent)} must return one str for each of {len(episodes)} slots, "
+            f"not {len(actions)} of {', '.join(kinds) or 'nothing'}"
+        )
+    return actions
+
+
+def _make_env(env_id: str, split: str, kwargs: Mapping[str, Any]) -> HierarchicalTextEnv:
+    try:
+        env = gym.make(env_id, disable_env_checker=True, split=split, **kwargs).unwrapped
+    except gym.error.Error as error:
+        raise HiperError(f"cannot make {env_id}: {error}") from error
+    if not isinstance(env, HierarchicalTextEnv):
+        raise HiperError(f"{env_id} is not a hierarchical text environment: {type(env).__name__}")
+    return env
+
+
+def _choose(size: int, episodes: int | None, seed: int) -> list[int]:
+    """Positions of the tasks to play, sorted within each round through the task set."""
+    if episodes is None:
+        return list(range(size))
+    generator = random.Random(seed)
+    chosen: list[int] = []
+    while len(chosen) < episodes:
+        chosen += sorted(generator.sample(range(size), min(size, episodes - len(chosen))))
+    return chosen
+
+
+def _named_action(env_id: str) -> NamedAction | None:
+    """How subgoals of an environment are read; None where they are free text."""
+    if "HiPER-ALFWorld" not in env_id:
+        return None
+    from hiper_envs.alfworld.subgoals import parse
+
+    def named_action(subgoal: str, action: str) -> bool:
+        parsed = parse(subgoal)
+        return parsed is not None and parsed.achieved_by(action)
+
+    return named_action
