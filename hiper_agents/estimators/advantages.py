@@ -12,7 +12,8 @@ import numpy as np
 from hiper_agents.estimators.batch import TurnBatch
 from hiper_agents.estimators.segments import BoolArray, FloatArray
 
-_EPSILON = 1e-8
+# A spread this small beside the advantages themselves is rounding, not information.
+_ROUNDING = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,9 +49,9 @@ def whiten(advantages: Advantages, batch: TurnBatch) -> Advantages:
     """Gives each head's advantages mean 0 and standard deviation 1 over the head's own turns.
 
     The low and switch heads act at every turn, the high head at boundary turns; elsewhere its
-    advantage stays as it is. One shared advantage is whitened once and stays shared. Fewer than
-    two turns, or equal advantages, have no scale: they are only centred, which makes them 0.
-    Returns stay as they are.
+    advantage stays as it is. One shared advantage is whitened once and stays shared. A single
+    turn, or advantages that are equal up to rounding, have no scale and become 0: nothing was
+    better than expected. Returns stay as they are.
     """
     everywhere = np.ones(len(batch), dtype=bool)
     low = _whiten(advantages.low, everywhere)
@@ -63,6 +64,10 @@ def whiten(advantages: Advantages, batch: TurnBatch) -> Advantages:
 def _whiten(advantage: FloatArray, own: BoolArray) -> FloatArray:
     whitened = advantage.copy()
     if own.any():
-        centred = advantage[own] - advantage[own].mean()
-        whitened[own] = centred / (centred.std() + _EPSILON)
+        scale = np.abs(advantage[own]).max()
+        deviation = advantage[own].std()
+        if deviation > _ROUNDING * scale:
+            whitened[own] = (advantage[own] - advantage[own].mean()) / deviation
+        else:
+            whitened[own] = 0.0
     return whitened
