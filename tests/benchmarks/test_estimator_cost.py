@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.estimator_cost import CostArgs, main, rollout
+from hiper_agents.estimators import TurnBatch
+
+
+def test_the_rollout_is_a_batch_of_the_shape_asked_for() -> None:
+    batch = TurnBatch(**rollout(4, 30, 3.0, np.random.default_rng(0)))
+    assert len(batch) == 120
+    assert batch.layout.trajectory_end.sum() == 4
+    assert batch.terminated.sum() == batch.truncated.sum() == 2
+
+
+def test_every_estimator_is_recorded_for_every_shape(tmp_path: Path) -> None:
+    out = tmp_path / "cost.json"
+    args = CostArgs(shapes=((2, 5), (1, 9)), repeats=2, out=out)
+    assert main(args) == out
+    rows = json.loads(out.read_text())["results"]["rows"]
+    assert [(row["estimator"], row["trajectories"], row["turns_each"]) for row in rows] == [
+        ("gae", 2, 5),
+        ("hae", 2, 5),
+        ("gae", 1, 9),
+        ("hae", 1, 9),
+    ]
+    for row in rows:
+        assert len(row["estimate_us_per_turn"]["values"]) == 2
+        assert min(row["estimate_us_per_turn"]["values"]) > 0.0
