@@ -121,9 +121,9 @@ def _play(agent: Agent, episodes: Sequence[Episode]) -> Iterator[EpisodeRecord]:
             if episode.ended:
                 continue
             before = episode.info
-            _, _, _, truncated, after = episode.step(action)
+            _, _, terminated, truncated, after = episode.step(action)
             record.add(before, after, truncated)
-            if episode.ended:
+            if terminated or truncated:
                 yield record
 
 

@@ -120,7 +120,7 @@ class HumanAgent:
                 return [action]
 
     def show(self, observation: str, info: Mapping[str, Any], *, ended: bool = False) -> None:
-        """Prints one turn: what the world says, the options so far, and, unless ended, the actions."""
+        """Prints a turn: what the world says, the options so far, the actions unless it ended."""
         if self._started:
             self._timeline.update(info)
         self._started = True

@@ -1,6 +1,6 @@
 """`hiper play`: a person plays a task in the terminal, with options shown.
 
-The screen and the keyboard are those of `hiper_agents.agents.human.HumanAgent`; this module makes the
+Screen and keyboard are those of `hiper_agents.agents.human.HumanAgent`; this module makes the
 environment and runs the episode. Commands may also be piped in, one line each.
 """
 
