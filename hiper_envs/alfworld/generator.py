@@ -237,7 +237,8 @@ class _Walk:
 def _display_names(house: House) -> dict[str, str]:
     """Id -> name as the engines show it: per type, the highest number goes to the first id."""
     ids_of_type: dict[str, list[str]] = defaultdict(list)
-    for item in (*house.things, *house.receptacles):
+    items: list[Thing | Receptacle] = [*house.things, *house.receptacles]
+    for item in items:
         ids_of_type[item.type.lower()].append(item.id)
     return {
         identifier: f"{kind} {number}"

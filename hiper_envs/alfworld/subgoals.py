@@ -92,7 +92,7 @@ class Action(NamedTuple):
 def parse_action(command: str) -> Action | None:
     """Take a primitive command apart; None if it has not the form of one. Never raises.
 
-    >>> parse_action("take mug 1 from desk 2")
+    >>> parse_action("take mug 1 from desk 2")  # doctest: +NORMALIZE_WHITESPACE
     Action(verb='take', object='mug 1', object_type='mug', receptacle='desk 2',
     receptacle_type='desk')
     """

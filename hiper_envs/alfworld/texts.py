@@ -182,7 +182,7 @@ _TASK = re.compile(
 def parse_task(sentence: str) -> TaskSpec | None:
     """Read a task sentence; None for any other text. Never raises.
 
-    "Your task is to: " may stand before it. Both wordings of each of the six task types are understood.
+    "Your task is to: " may stand before it. Both wordings of all six task types are understood.
 
     >>> parse_task("cool some mug and put it in coffeemachine.")
     ... # doctest: +NORMALIZE_WHITESPACE
