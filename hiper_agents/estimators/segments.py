@@ -117,7 +117,7 @@ def backward_recursion(delta: FloatArray, decay: FloatArray, longest: int) -> Fl
         np.multiply(carry[:-shift], total[shift:], out=product[:-shift])
         total[:-shift] += product[:-shift]
         np.multiply(carry[:-shift], carry[shift:], out=product[:-shift])
-        product[-shift:] = 0.0
+        # The last `shift` products are stale, but a longer shift never reaches back to them.
         carry, product = product, carry
         shift *= 2
     return total
