@@ -22,8 +22,7 @@ _IDLE = "look"
 
 
 class _Step(NamedTuple):
-    """The first step of a plan: which subgoal it serves (None: nothing is left to do), the
-    command."""
+    """The first step of a plan: the command, and the subgoal it serves (None: all is done)."""
 
     subgoal: Subgoal | None
     action: str
@@ -216,8 +215,7 @@ class Oracle:
         return ""
 
     def _is_shut(self, receptacle: str) -> bool:
-        """Whether a receptacle that shares the location, not looked at yet, is presumably
-        closed."""
+        """Whether a receptacle at this location, not looked at yet, is presumably closed."""
         belief = self._belief
         return (
             type_of(receptacle) in DOORED
