@@ -108,6 +108,7 @@ class Comparison:
         """
         self.games += 1
         compared: Counter[str] = Counter()
+        is_solved = False
         broken: set[str] = set()
         for turn in turns:
             if turn.phase in broken:
@@ -121,9 +122,9 @@ class Comparison:
                 self.differences.append({**where, **answer})
             compared[turn.phase] += 1
             if turn.phase == "walkthrough":
-                last = state
+                is_solved = state.won and state.terminated
         self.turns += compared
-        self.solved += "walkthrough" not in broken and last.won and last.terminated
+        self.solved += is_solved and "walkthrough" not in broken
 
     def _count(self, turn: RecordedTurn, state: WorldState) -> None:
         self.kinds[turn.kind] += 1

@@ -96,7 +96,7 @@ def _random_command(
 
 
 def _manipulation(rng: random.Random, admissible: Sequence[str], seen: set[str]) -> tuple[str, str]:
-    """Prefers what changes objects, chosen by verb, so that a full table does not drown the rest."""
+    """Prefers what changes objects; by verb, so that a full table does not drown the rest."""
     by_verb: dict[str, list[str]] = {}
     for command in admissible:
         by_verb.setdefault(command.partition(" ")[0], []).append(command)
@@ -177,9 +177,15 @@ def _empty(rng: random.Random, admissible: Sequence[str], seen: set[str]) -> str
 
 
 def _unicode(rng: random.Random, admissible: Sequence[str], seen: set[str]) -> str:
-    digits = str.maketrans("0123456789", "０１２３４５６７８９")
-    foreign = ("étagère", "去 书桌 1", "🍎", "lo\u0301ok", "ｌｏｏｋ", "\u202elook", "\ufefflook")
-    return rng.choice((*foreign, rng.choice(admissible).translate(digits)))
+    foreign = ("étagère", "去 书桌 1", "🍎", "lo\u0301ok", _full_width("look"))
+    marked = ("\u202elook", "\ufefflook")  # right-to-left override, byte order mark
+    digits = "".join(_full_width(c) if c.isdigit() else c for c in rng.choice(admissible))
+    return rng.choice((*foreign, *marked, digits))
+
+
+def _full_width(text: str) -> str:
+    """The same characters from the block that East Asian keyboards type."""
+    return "".join(chr(ord(character) + 0xFEE0) for character in text)
 
 
 _INVALID: dict[str, Callable[[random.Random, Sequence[str], set[str]], str]] = {

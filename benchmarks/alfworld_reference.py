@@ -30,8 +30,8 @@ from hiper_envs.alfworld.textworld_backend import TextWorldWorld
 from hiper_envs.core import WorldState
 
 __all__ = [
-    "Journal",
     "Job",
+    "Journal",
     "RecordedTurn",
     "Reference",
     "digest",
@@ -40,7 +40,8 @@ __all__ = [
     "transcript",
 ]
 
-_GAMES_PER_WORKER = 150  # TextWorld keeps every proposition it has ever seen, so workers are renewed
+# TextWorld keeps every proposition that it has ever seen, so workers are renewed.
+_GAMES_PER_WORKER = 150
 
 
 class RecordedTurn(NamedTuple):

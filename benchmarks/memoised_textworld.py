@@ -65,7 +65,7 @@ def memoised() -> Iterator[None]:
 @functools.cache
 def _replacements() -> tuple[tuple[Any, str, Any], ...]:
     """(owner, attribute, new value); made once, so that the caches outlive one use."""
-    import fast_downward
+    import fast_downward  # type: ignore[import-untyped]
     from textworld import logic
     from textworld.envs.pddl import logic as pddl_logic
     from textworld.envs.pddl import textgen
@@ -121,7 +121,9 @@ def _single_translation(pddl2sas: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.cache
     def trivial() -> str:
-        from fast_downward.translate.translate import trivial_task
+        from fast_downward.translate.translate import (  # type: ignore[import-untyped]
+            trivial_task,
+        )
 
         text = io.StringIO()
         trivial_task(solvable=True).output(text)
@@ -166,15 +168,16 @@ def _remembered_facts(logic: Any) -> tuple[tuple[Any, str, Any], ...]:
         changed(self, fact)
 
     def sorted_facts(self: Any, signature: Any) -> _SortedFacts:
-        known = self.__dict__.setdefault("_sorted_facts", {})
+        known: dict[Any, _SortedFacts] = self.__dict__.setdefault("_sorted_facts", {})
         if signature not in known:
             known[signature] = _SortedFacts(builtins.sorted(facts_with_signature(self, signature)))
         return known[signature]
 
     def all_facts(self: Any) -> tuple[Any, ...]:
-        if "_all_facts" not in self.__dict__:
-            self.__dict__["_all_facts"] = tuple(facts.__get__(self))
-        return self.__dict__["_all_facts"]
+        known: tuple[Any, ...] | None = self.__dict__.get("_all_facts")
+        if known is None:
+            known = self.__dict__["_all_facts"] = tuple(facts.__get__(self))
+        return known
 
     def sort(values: Iterable[Any], **kwargs: Any) -> list[Any]:
         if isinstance(values, _SortedFacts) and not kwargs:
@@ -210,7 +213,7 @@ def _remembered_templates(derive: Callable[..., str]) -> Callable[..., str]:
         ]
         versions = state._versions
         key = (start, *values, *(versions.get(name, 0) for name in predicates))
-        texts = state.__dict__.setdefault("_derived", {})
+        texts: dict[Any, str] = state.__dict__.setdefault("_derived", {})
         if key not in texts:
             texts[key] = derive(self, start, context)
         return texts[key]

@@ -22,7 +22,13 @@ from typing import Any
 from hiper_envs.core import WorldState
 from hiper_envs.errors import GameFormatError, MissingDependencyError
 
-__all__ = ["TRUSTED_DOMAINS", "TRUSTED_GRAMMARS", "TextWorldWorld", "logic_hashes", "verify_trusted"]
+__all__ = [
+    "TRUSTED_DOMAINS",
+    "TRUSTED_GRAMMARS",
+    "TextWorldWorld",
+    "logic_hashes",
+    "verify_trusted",
+]
 
 TRUSTED_DOMAINS = frozenset({"0af55e7f92d12b09d28515aa730e4d03fddd17228ef1fd7b18a3ee8ba49b27b9"})
 """SHA-256 of the PDDL domain of ALFWorld 0.4.2 (``json_2.1.3_tw-pddl.zip``)."""
