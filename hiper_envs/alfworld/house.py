@@ -284,7 +284,7 @@ class House:
         return [r for r in self.receptacles if r.type in types]
 
 
-class _Ids:
+class IdSource:
     """Hands out ids "Type_bar_NN" with random NN, so that numbering tells nothing about placement.
 
     The engines name an instance after the sorted order of its id, and "Basin" anywhere in an id
@@ -296,6 +296,7 @@ class _Ids:
         self._used: set[str] = set()
 
     def new(self, kind: str) -> str:
+        """Return an unused id for something of a type."""
         while True:
             stem = kind.removesuffix("Basin")
             suffix = "" if stem == kind else f"_bar_{kind}"
@@ -305,9 +306,9 @@ class _Ids:
                 return candidate
 
 
-def furnish(rng: random.Random, room: str) -> tuple[House, _Ids]:
+def furnish(rng: random.Random, room: str) -> tuple[House, IdSource]:
     """Draw an empty room; some receptacles share a location, some drawers have no door."""
-    ids = _Ids(rng)
+    ids = IdSource(rng)
     house = House(room)
     location = 0
     for kind, (least, most) in ROOM_RECEPTACLES[room].items():
@@ -320,7 +321,7 @@ def furnish(rng: random.Random, room: str) -> tuple[House, _Ids]:
 
 
 def place(
-    rng: random.Random, house: House, ids: _Ids, kind: str, *, avoid: Collection[str] = ()
+    rng: random.Random, house: House, ids: IdSource, kind: str, *, avoid: Collection[str] = ()
 ) -> Thing | None:
     """Put one new object of a type into a random fitting receptacle whose type is not in `avoid`.
 
@@ -345,7 +346,7 @@ def _homes_of(kind: str) -> Sequence[str]:
     return CAN_CONTAIN[kind]
 
 
-def scatter(rng: random.Random, house: House, ids: _Ids, *, leave: Collection[str]) -> None:
+def scatter(rng: random.Random, house: House, ids: IdSource, *, leave: Collection[str]) -> None:
     """Add distractors, none of a type in `leave`: portable objects, a plant, maybe a lamp."""
     place(rng, house, ids, _PLANT)
     if house.room in ("bedroom", "livingroom") and LAMP not in leave and rng.random() < 0.5:

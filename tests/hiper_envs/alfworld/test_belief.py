@@ -45,6 +45,13 @@ def test_transformations_replace_each_other() -> None:
     assert belief.states["mug 1"] == {"clean", "cool"}
 
 
+def test_the_latest_look_at_a_receptacle_counts() -> None:
+    belief = Belief()
+    belief.digest("You arrive at desk 1. On the desk 1, you see a mug 1, and a pen 1.")
+    belief.digest("You arrive at desk 1. On the desk 1, you see a pen 1.")
+    assert belief.where == {"pen 1": "desk 1"}
+
+
 def test_refused_commands_are_forgotten_when_something_changes() -> None:
     belief = Belief()
     belief.digest("Nothing happens.", "go to desk 1")

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from hiper_envs.alfworld import house as tables
+from hiper_envs.alfworld import native
 from hiper_envs.alfworld.game import TASK_TYPES, fingerprint, parse_game
 from hiper_envs.alfworld.generator import DOMAIN_SHA256, GRAMMAR_SHA256, generate_game
 from hiper_envs.alfworld.generator_grammar import grammar
@@ -113,6 +114,14 @@ def test_domain_and_grammar_are_constants() -> None:
         task = parse_game(game, "generated").task
         assert fingerprint(game["pddl_domain"]) == DOMAIN_SHA256
         assert fingerprint(game["grammar"].replace(task, "")) == GRAMMAR_SHA256
+
+
+def test_examined_objects_are_described_as_by_the_native_engine() -> None:
+    """Random play hardly ever slices, cleans and heats one object."""
+    text = grammar("task")
+    order = [text.index(template.format("{o.name}")) for _, template in native._DESCRIPTIONS[:10]]
+    assert order == sorted(order)
+    assert all(template.format("{o.name}") in text for _, template in native._DESCRIPTIONS[11:])
 
 
 @pytest.mark.parametrize("task", ["", 'put "', "{1 + 1}", "a\nb", "#intro#", "put ä"])

@@ -16,7 +16,8 @@ from hiper_envs.alfworld.texts import Observation, TaskSpec, parse_observation, 
 
 INTRO = (
     "-= Welcome to TextWorld, ALFRED! =-\n\nYou are in the middle of a room. Looking quickly "
-    "around you, you see a armchair 1, a bed 2, and a desk 1.\n\nYour task is to: put a mug in desk."
+    "around you, you see a armchair 1, a bed 2, and a desk 1.\n\n"
+    "Your task is to: put a mug in desk."
 )
 
 
