@@ -1,0 +1,240 @@
+"""Turns memories, subgoals and actions into the arrays that the network reads.
+
+Everything here is derived from texts that the agent was shown. Types (words such as `mug`) become
+numbers of a fixed vocabulary that is saved with the checkpoint; 0 stands for a word not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiper_agents.compact.memory import (
+    DESTINATION,
+    LAMPS,
+    MAX_RECEPTACLES,
+    RECEPTACLE_FEATURES,
+    Memory,
+)
+from hiper_agents.compact.options import TRANSFORMS, Permitted
+from hiper_envs.alfworld.game import TASK_TYPES
+from hiper_envs.alfworld.subgoals import KINDS, Subgoal, type_of
+
+FloatArray = NDArray[np.float32]
+IntArray = NDArray[np.int64]
+
+OUTCOMES = ("none", "running", "achieved", "impossible", "dropped")
+"""What became of the last option: none yet, still running, or how it ended."""
+
+STATE_SIZE = len(TASK_TYPES) + 17 + len(OUTCOMES)
+SUBGOAL_SIZE = len(KINDS) + 4
+CANDIDATE_SIZE = 9
+MOVE_SIZE = len(RECEPTACLE_FEATURES) + 7
+
+
+class Vocabulary:
+    """Numbers of type words, from 1; 0 is for words that are not in it."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self.words = tuple(sorted(set(words)))
+        self._index = {word: number for number, word in enumerate(self.words, start=1)}
+        self._padded: dict[tuple[str, ...], IntArray] = {}
+
+    def __len__(self) -> int:
+        return len(self.words) + 1
+
+    def __getitem__(self, word: str) -> int:
+        return self._index.get(word, 0)
+
+    def numbers(self, words: tuple[str, ...]) -> IntArray:
+        """[MAX_RECEPTACLES] numbers of the words, padded with 0."""
+        numbers = self._padded.get(words)
+        if numbers is None:
+            numbers = np.zeros(MAX_RECEPTACLES, np.int64)
+            numbers[: len(words)] = [self[word] for word in words[:MAX_RECEPTACLES]]
+            if len(self._padded) > 4096:
+                self._padded.clear()
+            self._padded[words] = numbers
+        return numbers
+
+
+class Running(NamedTuple):
+    """The option of an episode, as far as the network is told about it."""
+
+    subgoal: Subgoal | None
+    age: int
+    """Turns since it began."""
+    outcome: str
+    """One of OUTCOMES."""
+
+
+@dataclass
+class Rows:
+    """A ragged batch: the things to choose from, of all turns, one below the other.
+
+    Attributes:
+        features: [rows, F] float32.
+        types: [rows, K] int64, vocabulary numbers.
+        owner: [rows] int64, the turn in the batch that a row belongs to, ascending.
+        position: [rows] int64, its place among the rows of that turn.
+    """
+
+    features: FloatArray
+    types: IntArray
+    owner: IntArray
+    position: IntArray
+
+    @classmethod
+    def stack(cls, features: FloatArray, types: IntArray, counts: Sequence[int] | IntArray) -> Rows:
+        """Builds a batch from rows in turn order and the number of rows of each turn."""
+        sizes = np.asarray(counts, np.int64)
+        owner = np.repeat(np.arange(len(sizes)), sizes)
+        first = np.cumsum(sizes) - sizes
+        return cls(features, types, owner, np.arange(len(owner)) - first[owner])
+
+    def take(self, turns: IntArray) -> Rows:
+        """The rows of some turns, which are numbered anew in the given order."""
+        counts = np.bincount(self.owner, minlength=int(turns.max(initial=-1)) + 1)
+        first = np.cumsum(counts) - counts
+        chosen = counts[turns]
+        ends = np.cumsum(chosen)
+        rows = np.arange(ends[-1] if len(ends) else 0) + np.repeat(
+            first[turns] - (ends - chosen), chosen
+        )
+        return Rows.stack(self.features[rows], self.types[rows], chosen)
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[Rows], turns: Sequence[int]) -> Rows:
+        """Joins batches of `turns[i]` turns each."""
+        offsets = np.cumsum([0, *turns[:-1]])
+        return cls(
+            np.concatenate([part.features for part in parts]),
+            np.concatenate([part.types for part in parts]),
+            np.concatenate([part.owner + at for part, at in zip(parts, offsets, strict=True)]),
+            np.concatenate([part.position for part in parts]),
+        )
+
+
+def encode_state(memory: Memory, running: Running) -> list[float]:
+    """[STATE_SIZE] numbers about the episode as a whole."""
+    spec, total, held = memory.spec, max(len(memory.receptacles), 1), memory.held
+    done = memory.states.get(held, ())
+    holds_target = bool(held) and type_of(held) == spec.object_type
+    at_lamp = at_destination = False
+    if memory.here >= 0:
+        row = memory.table[memory.here]
+        at_lamp, at_destination = bool(row[LAMPS]), bool(row[DESTINATION])
+    return [
+        *_one_hot(spec.task_type, TASK_TYPES),
+        *_one_hot(running.outcome, OUTCOMES),
+        bool(held),
+        holds_target,
+        "clean" in done,
+        "heat" in done,
+        "cool" in done,
+        holds_target and (not spec.transform or spec.transform in done),
+        len(memory.placed) / 2.0,
+        memory.lamp_used,
+        at_lamp,
+        at_destination,
+        memory.here < 0,
+        total / 30.0,
+        memory.explored / total,
+        memory.has_explored_all,
+        min(memory.available(spec.object_type), 2) / 2.0,
+        memory.turn / 50.0,
+        min(running.age, 20) / 10.0,
+    ]
+
+
+@lru_cache(maxsize=64)
+def _one_hot(word: str, words: tuple[str, ...]) -> tuple[float, ...]:
+    return tuple(float(word == other) for other in words)
+
+
+def encode_subgoal(memory: Memory, subgoal: Subgoal | None) -> list[float]:
+    """[SUBGOAL_SIZE] numbers about one subgoal and how it matches the task."""
+    if subgoal is None:
+        return [0.0] * SUBGOAL_SIZE
+    spec = memory.spec
+    return [
+        *_one_hot(subgoal.kind, KINDS),
+        float(subgoal.object_type == spec.object_type),
+        float(bool(subgoal.receptacle_type) and subgoal.receptacle_type == spec.receptacle_type),
+        float(subgoal.kind == spec.transform),
+        float(subgoal.kind == "use" and subgoal.object_type == spec.tool_type),
+    ]
+
+
+def encode_candidate(memory: Memory, running: Running, subgoal: Subgoal) -> list[float]:
+    """[SUBGOAL_SIZE + CANDIDATE_SIZE] numbers about a subgoal that could be chosen now."""
+    spec = memory.spec
+    done = memory.states.get(memory.held, ())
+    values = encode_subgoal(memory, subgoal)
+    values += [
+        float(subgoal == running.subgoal),
+        float(subgoal == running.subgoal and running.outcome == "achieved"),
+        float(subgoal == running.subgoal and running.outcome == "impossible"),
+        min(memory.available(subgoal.object_type), 2) / 2.0,
+        float(subgoal.kind in done),
+        float(bool(spec.transform) and spec.transform in done),
+        float(not spec.transform),
+        float(memory.lamp_used),
+        len(memory.placed) / 2.0,
+    ]
+    return values
+
+
+def encode_moves(
+    memories: Sequence[Memory], vocabulary: Vocabulary, moves: Sequence[Permitted]
+) -> Rows:
+    """The permitted actions of a batch of turns as rows.
+
+    A row is its receptacle's row of the memory's table, whether the action goes, opens or does what
+    the subgoal names, and what is known of the object that it does it to.
+    """
+    counts = np.array([len(allowed.commands) for allowed in moves])
+    receptacles = np.array([r for allowed in moves for r in allowed.receptacles])
+    owner = np.repeat(np.arange(len(moves)), counts)
+    known = len(RECEPTACLE_FEATURES)
+    features = np.zeros((len(owner), MOVE_SIZE), np.float32)
+    features[:, :known] = np.stack([memory.table for memory in memories])[owner, receptacles]
+    features[:, known] = 1.0
+    types = np.stack([vocabulary.numbers(tuple(memory.types)) for memory in memories])
+    first = 0
+    for memory, allowed, count in zip(memories, moves, counts, strict=True):
+        opening = first + allowed.num_go
+        achieving = opening + allowed.num_open
+        features[opening:achieving, known : known + 2] = (0.0, 1.0)
+        for row, name in zip(features[achieving:], allowed.objects, strict=False):
+            done = memory.states.get(name, ())
+            row[known] = 0.0
+            row[known + 2] = 1.0
+            row[known + 3] = name in memory.placed
+            row[known + 4 :] = [kind in done for kind in TRANSFORMS]
+        first += count
+    return Rows.stack(features, types[owner, receptacles][:, None], counts)
+
+
+def subgoal_types(vocabulary: Vocabulary, subgoal: Subgoal | None) -> list[int]:
+    """Vocabulary numbers of a subgoal's object type and receptacle type."""
+    if subgoal is None:
+        return [0, 0]
+    return [vocabulary[subgoal.object_type], vocabulary[subgoal.receptacle_type]]
+
+
+def state_types(vocabulary: Vocabulary, memory: Memory) -> list[int]:
+    """Vocabulary numbers of the wanted type, its destination, the held type and the current place."""
+    spec = memory.spec
+    place = memory.types[memory.here] if memory.here >= 0 else ""
+    return [
+        vocabulary[spec.object_type],
+        vocabulary[spec.receptacle_type],
+        vocabulary[type_of(memory.held)],
+        vocabulary[place],
+    ]

@@ -1,0 +1,1 @@
+"""Training: collecting rollouts, updating the policy, checkpoints, progress and reports."""

@@ -1,0 +1,106 @@
+"""Plays whole episodes and fills the rollout buffer.
+
+The episodes of an iteration are played side by side, one turn of all that still run at a time. Nothing
+here knows how advantages are estimated or how the policy is updated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiper_agents.buffer import OptionRolloutBuffer, stable_key
+from hiper_agents.compact.player import Decisions, Player, Slot
+from hiper_envs.core import Episode, TaskSource
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """The episodes of one iteration.
+
+    Attributes:
+        decisions: What was decided, in the order of the buffer's rows.
+        won: [episodes] bool.
+        turns: [episodes] int64.
+        options: [episodes] int64, options begun.
+        task_types: Task type of each episode.
+    """
+
+    decisions: Decisions
+    won: NDArray[np.bool_]
+    turns: NDArray[np.int64]
+    options: NDArray[np.int64]
+    task_types: list[str]
+
+
+def collect(
+    player: Player,
+    source: TaskSource,
+    tasks: Sequence[int],
+    buffer: OptionRolloutBuffer,
+    rng: np.random.Generator,
+    *,
+    max_turns: int,
+) -> Rollout:
+    """Plays one episode of each task with the sampling policy.
+
+    Args:
+        player: Decides.
+        source: The tasks.
+        tasks: Positions in `source`; a position may occur more than once.
+        buffer: Gets one row a turn; cleared first.
+        rng: The only source of randomness.
+        max_turns: Steps until an episode is truncated.
+    """
+    buffer.clear()
+    opened = [source.open(task) for task in tasks]
+    episodes = [Episode(task, max_turns) for task in opened]
+    slots = [Slot(episode.info["task"], episode.observation) for episode in episodes]
+    won = np.zeros(len(tasks), np.bool_)
+    options = np.zeros(len(tasks), np.int64)
+    history: list[Decisions] = []
+    running = np.arange(len(tasks))
+    group = np.asarray(tasks, np.int64)
+    turn = 0
+    while len(running):
+        keys = [stable_key(episodes[i].observation) for i in running]
+        texts, decisions = player.act(
+            [slots[i] for i in running],
+            [episodes[i].info for i in running],
+            rng.random((len(running), 3)),
+            with_values=True,
+        )
+        steps = [episodes[i].step(text) for i, text in zip(running, texts, strict=True)]
+        _, rewards, terminated, truncated, infos = zip(*steps, strict=True)
+        buffer.add(
+            reward=rewards,
+            terminated=terminated,
+            truncated=truncated,
+            boundary=decisions.boundary,
+            value_low=decisions.values[:, 0],
+            value_high=decisions.values[:, 1],
+            value_switch=decisions.values[:, 2],
+            trajectory_id=running,
+            turn=turn,
+            group_id=group[running],
+            state_key=keys,
+        )
+        history.append(decisions)
+        won[running] = [info["won"] for info in infos]
+        options[running] += decisions.boundary
+        ended = np.logical_or(terminated, truncated)
+        for i, step, over in zip(running, steps, ended, strict=True):
+            if not over:
+                slots[i].observe(step[0], step[4])
+        running = running[~ended]
+        turn += 1
+    return Rollout(
+        decisions=Decisions.concatenate(history),
+        won=won,
+        turns=np.array([episode.turns for episode in episodes]),
+        options=options,
+        task_types=[task.info.task_type for task in opened],
+    )
