@@ -1,16 +1,41 @@
 """The contract between text worlds, environments and agents.
 
 A *world* plays one task and knows nothing of options, tags or step limits. A *task source* opens
-worlds. :class:`Episode` adds the hierarchical protocol to a world, and
-:class:`HierarchicalTextEnv` is the Gymnasium environment around it. Nothing here knows a benchmark.
+tasks. :class:`Episode` adds the hierarchical protocol to an open task: tags, options, step limit,
+``info``. :class:`HierarchicalTextEnv` is the Gymnasium environment around it. Nothing here knows a
+benchmark, and nothing here builds prompts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypedDict
+from typing import Any, NamedTuple, Protocol, TypedDict, cast
 
-__all__ = ["HierarchicalInfo", "TaskInfo", "World", "WorldState"]
+import gymnasium as gym
+from gymnasium.error import ResetNeeded
+
+from hiper_envs.errors import ResetOptionError
+from hiper_envs.options import OptionTracker
+from hiper_envs.spaces import UnicodeText
+from hiper_envs.tags import ParsedAction, parse
+from hiper_envs.time_limit import outer_time_limit
+
+__all__ = [
+    "Episode",
+    "HierarchicalInfo",
+    "HierarchicalTextEnv",
+    "OpenTask",
+    "Reference",
+    "StepResult",
+    "TaskInfo",
+    "TaskSource",
+    "World",
+    "WorldState",
+]
+
+MAX_OBSERVATION_LENGTH = 8192
+MAX_ACTION_LENGTH = 8192
 
 
 class WorldState(NamedTuple):
@@ -84,8 +109,329 @@ class _RequiredInfo(TypedDict):
 
 
 class HierarchicalInfo(_RequiredInfo, total=False):
-    """The ``info`` after ``reset`` and every ``step``; flat, so that vector environments batch it."""
+    """The ``info`` after ``reset`` and every ``step``; flat, so that vector environments batch it.
+
+    Keys:
+        task_id, task, task_type, split: See :class:`TaskInfo`.
+        admissible_actions: Primitive actions that are legal now, in the benchmark's order.
+        won: Success by the benchmark's own definition.
+        score: Benchmark score so far.
+        action: The primitive action that was executed; "" at reset and after a malformed text.
+        action_valid: Whether that action was admissible.
+        format_valid: Whether the agent's text was well formed.
+        format_error: "" or what was wrong with the text.
+        subgoal: Subgoal of the running option.
+        option_id: Which option of the episode runs, from 0. At reset none does yet: -1.
+        option_step: Age of the option in steps; 0 at the step that began it, and at reset.
+        option_boundary: Whether this step began an option. The first step always does.
+        option_closed: Whether this step ended the previous option, or the episode ended the
+            running one.
+        closed_option_length: Steps of the option just closed, else 0.
+        closed_option_return: Undiscounted return of the option just closed, else 0.0. If the last
+            step of an episode closes two options at once, both values are of the newer one.
+        reference_subgoal: With ``reference=True``: subgoal of the oracle's plan for this state.
+        reference_boundary: With ``reference=True``: whether that plan begins a subgoal here.
+        expert_action: With ``reference=True``: the primitive action the oracle would take.
+
+    ``action_valid`` and ``format_valid`` are True at reset: nothing was wrong yet.
+    """
 
     reference_subgoal: str
     reference_boundary: bool
     expert_action: str
+
+
+class Reference(Protocol):
+    """An oracle that follows an episode from outside and plans for its current state."""
+
+    def observe(self, observation: str, action: str = "", admissible: tuple[str, ...] = ()) -> None:
+        """See what the agent sees after executing ``action`` ("" at reset)."""
+        ...
+
+    @property
+    def subgoal(self) -> str:
+        """Subgoal of the plan for the current state."""
+        ...
+
+    @property
+    def boundary(self) -> bool:
+        """Whether the plan begins a subgoal at the current state."""
+        ...
+
+    @property
+    def expert_action(self) -> str:
+        """Next primitive action of the plan."""
+        ...
+
+
+class OpenTask(NamedTuple):
+    """A task that is ready to be played, with an oracle beside it if one was asked for."""
+
+    info: TaskInfo
+    world: World
+    reference: Reference | None = None
+
+
+class TaskSource(Protocol):
+    """An ordered set of tasks. One source may serve many environments of a process."""
+
+    def __len__(self) -> int:
+        """Number of tasks."""
+        ...
+
+    def index(self, task_id: str) -> int:
+        """Position of a task.
+
+        Raises:
+            UnknownTaskError: If there is no such task.
+        """
+        ...
+
+    def open(self, index: int) -> OpenTask:
+        """Open the task at a position; every call gives an independent world."""
+        ...
+
+
+StepResult = tuple[str, float, bool, bool, HierarchicalInfo]
+"""Observation, reward, terminated, truncated, info."""
+
+
+class Episode:
+    """One task being played under the hierarchical protocol.
+
+    Environments, single and vectorised, differ only in how they hold episodes.
+
+    Args:
+        task: The open task.
+        max_turns: Number of steps after which the episode is truncated.
+    """
+
+    __slots__ = ("_max_turns", "_options", "_state", "_task", "ended", "info", "turns")
+
+    def __init__(self, task: OpenTask, max_turns: int) -> None:
+        self._task = task
+        self._max_turns = max_turns
+        self._options = OptionTracker()
+        self._state = task.world.reset()
+        self.turns = 0
+        self.ended = False
+        if task.reference is not None:
+            task.reference.observe(self._state.observation, "", self._state.admissible_actions)
+        self.info = self._make_info(ParsedAction(False, None, ""), action_valid=True)
+
+    @property
+    def observation(self) -> str:
+        """The latest text of the world."""
+        return self._state.observation
+
+    def step(self, text: str) -> StepResult:
+        """Play one turn with an agent's text.
+
+        A malformed text leaves the world as it is, repeats its observation and costs the turn.
+
+        Raises:
+            ResetNeeded: If the episode has ended.
+        """
+        if self.ended:
+            raise ResetNeeded(
+                f"the episode of task {self._task.info.task_id!r} has ended after {self.turns} "
+                "steps; call reset() before the next step()"
+            )
+        parsed = parse(text)
+        action_valid = parsed.format_valid and parsed.action in self._state.admissible_actions
+        reward = 0.0
+        if parsed.format_valid:
+            self._state = self._task.world.step(parsed.action)
+            reward = self._state.reward
+            if self._task.reference is not None:
+                self._task.reference.observe(
+                    self._state.observation, parsed.action, self._state.admissible_actions
+                )
+        self.turns += 1
+        terminated = self._state.terminated
+        truncated = not terminated and self.turns >= self._max_turns
+        self.ended = terminated or truncated
+        self._options.step(
+            switch=parsed.switch, subgoal=parsed.subgoal, reward=reward, ended=self.ended
+        )
+        self.info = self._make_info(parsed, action_valid=action_valid)
+        return self._state.observation, reward, terminated, truncated, self.info
+
+    def _make_info(self, parsed: ParsedAction, *, action_valid: bool) -> HierarchicalInfo:
+        task, state, options = self._task.info, self._state, self._options
+        info: HierarchicalInfo = {
+            "task_id": task.task_id,
+            "task": task.task,
+            "task_type": task.task_type,
+            "split": task.split,
+            "admissible_actions": state.admissible_actions,
+            "won": state.won,
+            "score": state.score,
+            "action": parsed.action,
+            "action_valid": action_valid,
+            "format_valid": parsed.format_valid,
+            "format_error": parsed.format_error,
+            "subgoal": options.subgoal,
+            "option_id": options.option_id,
+            "option_step": options.option_step,
+            "option_boundary": options.boundary,
+            "option_closed": options.closed,
+            "closed_option_length": options.closed_length,
+            "closed_option_return": options.closed_return,
+        }
+        reference = self._task.reference
+        if reference is not None:
+            info["reference_subgoal"] = reference.subgoal
+            info["reference_boundary"] = reference.boundary
+            info["expert_action"] = reference.expert_action
+        return info
+
+
+class HierarchicalTextEnv(gym.Env[str, str]):
+    """A text environment whose ``info`` carries the options of the agent.
+
+    An action is a primitive action or a text in the grammar of :mod:`hiper_envs.tags`. ``reset``
+    draws a task with ``np_random``, or takes the one of ``options={"task_id": ...}``.
+
+    Pickling and ``copy.deepcopy`` keep the state in mid-episode: the copy is built from the same
+    arguments and the actions so far are played again, which tasks being deterministic allows.
+
+    Args:
+        source: The tasks.
+        max_turns: Number of steps after which an episode is truncated.
+        render_mode: None, or "ansi" for :meth:`render`.
+    """
+
+    metadata = {"render_modes": ["ansi"]}
+
+    def __init__(
+        self, source: TaskSource, *, max_turns: int = 50, render_mode: str | None = None
+    ) -> None:
+        check_limits(source, max_turns)
+        self.render_mode = render_mode
+        self.observation_space = UnicodeText(MAX_OBSERVATION_LENGTH)
+        self.action_space = UnicodeText(MAX_ACTION_LENGTH, min_length=1)
+        self.max_turns = max_turns
+        self.source = source
+        self._constructor_kwargs: dict[str, Any] = {
+            "source": source,
+            "max_turns": max_turns,
+            "render_mode": render_mode,
+        }
+        self._episode: Episode | None = None
+        self._texts: list[str] = []
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Begin a task.
+
+        Args:
+            seed: Seeds the draws of tasks, from this one on.
+            options: ``{"task_id": ...}`` begins that task and draws nothing.
+
+        Raises:
+            UnknownTaskError: If no task has the given id.
+            ResetOptionError: If ``options`` has another key.
+        """
+        super().reset(seed=seed)
+        task_id = task_id_option(options)
+        if task_id is None:
+            index = int(self.np_random.integers(len(self.source)))
+        else:
+            index = self.source.index(task_id)
+        limit = outer_time_limit(self)
+        self._begin(index, self.max_turns if limit is None else min(limit, self.max_turns))
+        assert self._episode is not None
+        return self._episode.observation, cast("dict[str, Any]", self._episode.info)
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Play one turn; see :class:`Episode`.
+
+        Raises:
+            ResetNeeded: Before the first :meth:`reset` and after the end of an episode.
+        """
+        if self._episode is None:
+            raise ResetNeeded("no task has begun; call reset() before step()")
+        result = self._episode.step(action)
+        self._texts.append(action)
+        return cast("tuple[str, float, bool, bool, dict[str, Any]]", result)
+
+    def render(self) -> str | None:
+        """The task, the running option, the last action and the observation, as text."""
+        if self.render_mode is None:
+            gym.logger.warn("render() needs render_mode='ansi' in gym.make")
+            return None
+        if self._episode is None:
+            raise ResetNeeded("no task has begun; call reset() before render()")
+        return render_episode(self._episode)
+
+    def close(self) -> None:
+        """Drop the running episode."""
+        self._episode = None
+
+    def _begin(self, index: int, max_turns: int) -> None:
+        self._episode = Episode(self.source.open(index), max_turns)
+        self._texts = []
+        self._begun = (index, max_turns)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "kwargs": self._constructor_kwargs,
+            "begun": None if self._episode is None else self._begun,
+            "texts": self._texts,
+            "random": (self._np_random, self._np_random_seed),
+            "spaces": (self.observation_space, self.action_space),
+            "spec": self.spec,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # The constructor is looked up on the class: subclasses record their own arguments.
+        type(self).__init__(self, **state["kwargs"])
+        self._np_random, self._np_random_seed = state["random"]
+        self.observation_space, self.action_space = state["spaces"]
+        self.spec = state["spec"]
+        if state["begun"] is not None:
+            self._begin(*state["begun"])
+            for text in state["texts"]:
+                self.step(text)
+
+
+def check_limits(source: TaskSource, max_turns: int) -> None:
+    """Refuse a source without tasks and a step limit that no episode can meet.
+
+    Raises:
+        ValueError: If there is no task, or ``max_turns`` is not positive.
+    """
+    if len(source) == 0:
+        raise ValueError("the task source is empty: there is nothing to play")
+    if max_turns < 1:
+        raise ValueError(f"max_turns must be at least 1, not {max_turns}")
+
+
+def task_id_option(options: Mapping[str, Any] | None) -> str | None:
+    """The task id among the options of ``reset``, or None.
+
+    Raises:
+        ResetOptionError: If there is another key, or the id is not a string.
+    """
+    if not options:
+        return None
+    unknown = sorted(str(key) for key in options if key != "task_id")
+    if unknown:
+        raise ResetOptionError(f"unknown reset options {unknown}; the only option is 'task_id'")
+    task_id = options["task_id"]
+    if task_id is not None and not isinstance(task_id, str):
+        raise ResetOptionError(f"'task_id' must be a string, not {type(task_id).__name__}")
+    return task_id
+
+
+def render_episode(episode: Episode) -> str:
+    """An episode's current state as text for people."""
+    info = episode.info
+    lines = [f"Task: {info['task']}"]
+    if info["option_id"] >= 0:
+        subgoal = info["subgoal"] or "(no subgoal)"
+        lines.append(f"Option {info['option_id']}, step {info['option_step']}: {subgoal}")
+        lines.append(f"> {info['action'] or info['format_error']}")
+    return "\n".join([*lines, episode.observation])

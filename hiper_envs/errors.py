@@ -12,6 +12,7 @@ __all__ = [
     "GameFormatError",
     "HiperError",
     "MissingDependencyError",
+    "ResetOptionError",
     "UnknownSplitError",
     "UnknownTaskError",
 ]
@@ -39,6 +40,10 @@ class UnknownTaskError(DataError, LookupError):
 
 class UnknownSplitError(DataError, ValueError):
     """A split name that the benchmark does not have."""
+
+
+class ResetOptionError(HiperError, ValueError):
+    """``reset(options=...)`` got an option that the environment does not have."""
 
 
 class MissingDependencyError(HiperError, ImportError):
