@@ -302,7 +302,7 @@ class HierarchicalTextEnv(gym.Env[str, str]):
         render_mode: None, or "ansi" for :meth:`render`.
     """
 
-    metadata = {"render_modes": ["ansi"]}
+    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012  (Env declares it so)
 
     def __init__(
         self, source: TaskSource, *, max_turns: int = 50, render_mode: str | None = None
