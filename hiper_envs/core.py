@@ -144,7 +144,7 @@ class HierarchicalInfo(_RequiredInfo, total=False):
 class Reference(Protocol):
     """An oracle that follows an episode from outside and plans for its current state."""
 
-    def observe(self, observation: str, action: str = "", admissible: tuple[str, ...] = ()) -> None:
+    def observe(self, observation: str, action: str = "") -> None:
         """See what the agent sees after executing ``action`` ("" at reset)."""
         ...
 
@@ -216,7 +216,7 @@ class Episode:
         self.turns = 0
         self.ended = False
         if task.reference is not None:
-            task.reference.observe(self._state.observation, "", self._state.admissible_actions)
+            task.reference.observe(self._state.observation)
         self.info = self._make_info(ParsedAction(False, None, ""), action_valid=True)
 
     @property
@@ -244,9 +244,7 @@ class Episode:
             self._state = self._task.world.step(parsed.action)
             reward = self._state.reward
             if self._task.reference is not None:
-                self._task.reference.observe(
-                    self._state.observation, parsed.action, self._state.admissible_actions
-                )
+                self._task.reference.observe(self._state.observation, parsed.action)
         self.turns += 1
         terminated = self._state.terminated
         truncated = not terminated and self.turns >= self._max_turns
