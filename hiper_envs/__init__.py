@@ -12,14 +12,8 @@ from typing import TYPE_CHECKING, Any
 from hiper_envs.registration import register_envs
 
 if TYPE_CHECKING:
-    from hiper_envs.core import (
-        HierarchicalInfo,
-        HierarchicalTextEnv,
-        TaskInfo,
-        TaskSource,
-        World,
-        WorldState,
-    )
+    from hiper_envs.contract import HierarchicalInfo, TaskInfo, TaskSource, World, WorldState
+    from hiper_envs.core import HierarchicalTextEnv
     from hiper_envs.vector import TextVectorEnv
 
 __all__ = [
@@ -36,13 +30,13 @@ __all__ = [
 __version__ = "0.1.0"
 
 _HOMES = {
-    "HierarchicalInfo": "hiper_envs.core",
+    "HierarchicalInfo": "hiper_envs.contract",
     "HierarchicalTextEnv": "hiper_envs.core",
-    "TaskInfo": "hiper_envs.core",
-    "TaskSource": "hiper_envs.core",
+    "TaskInfo": "hiper_envs.contract",
+    "TaskSource": "hiper_envs.contract",
     "TextVectorEnv": "hiper_envs.vector",
-    "World": "hiper_envs.core",
-    "WorldState": "hiper_envs.core",
+    "World": "hiper_envs.contract",
+    "WorldState": "hiper_envs.contract",
 }
 
 
