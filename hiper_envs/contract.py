@@ -6,6 +6,7 @@ tasks; :class:`HierarchicalInfo` is what an agent is told. Declarations only: no
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypedDict
 
@@ -127,7 +128,7 @@ class Reference(Protocol):
     """An oracle that follows an episode from outside and plans for its current state."""
 
     def observe(self, observation: str, action: str = "", admissible: Sequence[str] = ()) -> None:
-        """See what the agent sees after executing ``action`` ("" at reset)."""
+        """See what the agent sees after executing ``action`` ("" at reset), no more than that."""
         ...
 
     @property
