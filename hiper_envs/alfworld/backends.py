@@ -72,6 +72,11 @@ class AlfworldTasks:
         return self.task_set.sha256
 
     @functools.cached_property
+    def task_types(self) -> tuple[str, ...]:
+        """Task type of every task."""
+        return tuple(task.task_type for task in self.task_set)
+
+    @functools.cached_property
     def _positions(self) -> dict[str, int]:
         return {task.task_id: position for position, task in enumerate(self.task_set)}
 
