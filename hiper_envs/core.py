@@ -8,7 +8,7 @@ nothing here builds prompts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import gymnasium as gym
@@ -158,7 +158,7 @@ class HierarchicalTextEnv(gym.Env[str, str]):
         render_mode: None, or "ansi" for :meth:`render`.
     """
 
-    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012  (Env declares it so)
+    metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012  (Env declares it so)
 
     def __init__(
         self, source: TaskSource, *, max_turns: int = 50, render_mode: str | None = None
