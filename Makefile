@@ -35,7 +35,7 @@ help:
 train: $(VENV)/.stamp-train
 	$(BIN)/hiper train --env $(ENV) --agent compact --estimator $(ESTIMATOR) \
 		--minutes $(MINUTES) --seed $(SEED) --out $(OUT)
-	$(BIN)/hiper eval --agent $(OUT) --env $(ENV) --split valid_seen --out $(OUT)/result.json
+	$(BIN)/hiper eval --agent $(OUT) --env $(ENV) --out $(OUT)/result.json
 
 test: $(VENV)/.stamp-test
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)

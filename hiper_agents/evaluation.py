@@ -11,13 +11,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import gymnasium as gym
-
-import hiper_envs  # noqa: F401  (registers the environments)
 from hiper_agents.agent import Agent, AgentError, describe
+from hiper_agents.environments import DEFAULT_SPLIT, make_env
 from hiper_agents.episodes import EpisodeRecord, NamedAction, summarise
 from hiper_agents.provenance import command_line, git_commit, versions
-from hiper_envs.core import Episode, HierarchicalTextEnv
+from hiper_envs.core import Episode
 from hiper_envs.errors import HiperError
 
 #: Called after every episode with the episodes done, to do, and won.
@@ -27,7 +25,7 @@ OnEpisode = Callable[[int, int, int], None]
 def evaluate(
     agent: Agent,
     env_id: str = "HiPER-ALFWorld-v0",
-    split: str = "valid_seen",
+    split: str | None = None,
     *,
     agent_name: str | None = None,
     episodes: int | None = None,
@@ -46,7 +44,7 @@ def evaluate(
     Args:
         agent: Who plays.
         env_id: Gymnasium id of an environment that is a `HierarchicalTextEnv`.
-        split: Which tasks.
+        split: Which tasks. None is valid_seen, or generated tasks where no data is installed.
         agent_name: Its name in the result.
         episodes: How many; every task once when None. Fewer than there are tasks are drawn without
             replacement, with `seed`; more go round again.
@@ -61,7 +59,7 @@ def evaluate(
         The figures of `hiper_agents.episodes.summarise`, and what identifies the run: agent, env,
         split, seed, mode, `panel_sha256` (the digest of the split's task set), timing, versions,
         command, commit. `split` is that of the tasks that were played, which differs from
-        `requested_split` when there is no data and generated tasks took its place.
+        `requested_split` when none was named and generated tasks took its place.
 
     Raises:
         AgentError: The agent raised, or returned something else than one string per slot.
@@ -74,7 +72,7 @@ def evaluate(
     kwargs = dict(env_kwargs or {})
     if reference or getattr(agent, "requires_reference", False):
         kwargs["reference"] = True
-    env = _make_env(env_id, split, kwargs)
+    env = make_env(env_id, split, **kwargs)
     indices = _choose(len(env.source), episodes, seed)
     num_envs = min(num_envs, getattr(agent, "max_batch", num_envs), len(indices))
     records: list[EpisodeRecord] = []
@@ -93,7 +91,7 @@ def evaluate(
         "agent": agent_name or describe(agent),
         "env": env_id,
         "split": ", ".join(sorted(splits)),
-        "requested_split": split,
+        "requested_split": split or DEFAULT_SPLIT,
         "seed": seed,
         "mode": mode,
         "panel_sha256": getattr(env.source, "sha256", None),
@@ -148,16 +146,6 @@ def _act(agent: Agent, episodes: Sequence[Episode]) -> list[str]:
             f"not {len(actions)} of {', '.join(kinds) or 'nothing'}"
         )
     return actions
-
-
-def _make_env(env_id: str, split: str, kwargs: Mapping[str, Any]) -> HierarchicalTextEnv:
-    try:
-        env = gym.make(env_id, disable_env_checker=True, split=split, **kwargs).unwrapped
-    except gym.error.Error as error:
-        raise HiperError(f"cannot make {env_id}: {error}") from error
-    if not isinstance(env, HierarchicalTextEnv):
-        raise HiperError(f"{env_id} is not a hierarchical text environment: {type(env).__name__}")
-    return env
 
 
 def _choose(size: int, episodes: int | None, seed: int) -> list[int]:

@@ -38,8 +38,8 @@ class EvalArgs:
     """The folder of a training run, or random, expert, human, or the name of a plug-in."""
     env: str = "HiPER-ALFWorld-v0"
     """Gymnasium id of the environment."""
-    split: str = "valid_seen"
-    """Which tasks."""
+    split: str | None = None
+    """Which tasks: valid_seen when left out, or generated ones where no data is installed."""
     backend: str | None = None
     """Engine of the environment; its default when left out."""
     out: Path | None = None

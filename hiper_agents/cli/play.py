@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import gymnasium as gym
 from rich.console import Console
 from rich.text import Text
 
-import hiper_envs  # noqa: F401  (registers the environments)
 from hiper_agents.agents.human import HumanAgent, PlayerQuitError
+from hiper_agents.environments import make_env
 from hiper_envs.core import TaskInfo
-from hiper_envs.errors import HiperError
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,8 @@ class PlayArgs:
 
     env: str = "HiPER-ALFWorld-v0"
     """Gymnasium id of the environment."""
-    split: str = "valid_seen"
-    """Which tasks."""
+    split: str | None = None
+    """Which tasks: valid_seen when left out, or generated ones where no data is installed."""
     task_id: str | None = None
     """A particular task; one is drawn when left out."""
     seed: int | None = None
@@ -35,10 +33,7 @@ class PlayArgs:
 def run(args: PlayArgs) -> None:
     """Plays one episode."""
     console = Console(highlight=False)
-    try:
-        env = gym.make(args.env, split=args.split, disable_env_checker=True)
-    except gym.error.Error as error:
-        raise HiperError(f"cannot make {args.env}: {error}") from error
+    env = make_env(args.env, args.split)
     options = {"task_id": args.task_id} if args.task_id is not None else None
     observation, info = env.reset(seed=args.seed, options=options)
     console.print(Text(info["task_id"], style="dim"), soft_wrap=True)

@@ -15,7 +15,7 @@ from hiper_agents.agents import RandomAgent
 from hiper_agents.evaluation import evaluate
 from hiper_agents.provenance import git_commit, versions, write_json
 from hiper_envs.core import HierarchicalTextEnv, OpenTask, TaskInfo, WorldState
-from hiper_envs.errors import HiperError, UnknownSplitError
+from hiper_envs.errors import DataNotFoundError, HiperError, UnknownSplitError
 
 CORRIDOR = "Corridor-v0"
 TASKS = 10
@@ -264,8 +264,13 @@ def test_alfworld_with_the_expert(no_data: Path) -> None:
 
 
 def test_alfworld_without_data_says_which_tasks_it_played(no_data: Path) -> None:
-    result = evaluate(make_agent("random"), split="valid_seen", episodes=3)
+    result = evaluate(make_agent("random"), episodes=3)
     assert (result["requested_split"], result["split"]) == ("valid_seen", "generated")
+
+
+def test_a_split_that_is_named_is_never_replaced(no_data: Path) -> None:
+    with pytest.raises(DataNotFoundError):
+        evaluate(make_agent("random"), split="valid_seen", episodes=3)
 
 
 def test_alfworld_published_games(real_data: Path) -> None:

@@ -32,7 +32,7 @@ def test_writes_the_result_and_shows_it(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.usefixtures("no_data")
 def test_says_when_there_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "result.json"
-    command = "eval --agent random --split valid_seen --episodes 2 --sampled --out"
+    command = "eval --agent random --episodes 2 --sampled --out"
     assert main([*command.split(), str(out)]) == 0
     assert json.loads(out.read_text())["mode"] == "sampled"
     assert "generated (no data for valid_seen)" in capsys.readouterr().out
