@@ -1,12 +1,11 @@
 """Turns memories, subgoals and actions into the arrays that the network reads.
 
-Everything here is derived from texts that the agent was shown. Types (words such as `mug`) become
-numbers of a fixed vocabulary that is saved with the checkpoint; 0 stands for a word not in it.
+Everything here is derived from texts that the agent was shown. Knows nothing about the network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,6 +21,7 @@ from hiper_agents.compact.memory import (
     Memory,
 )
 from hiper_agents.compact.options import TRANSFORMS, Permitted
+from hiper_agents.compact.vocabulary import Vocabulary
 from hiper_envs.alfworld.game import TASK_TYPES
 from hiper_envs.alfworld.subgoals import KINDS, Subgoal, type_of
 
@@ -34,33 +34,9 @@ OUTCOMES = ("none", "running", "achieved", "impossible", "dropped")
 STATE_SIZE = len(TASK_TYPES) + 17 + len(OUTCOMES)
 SUBGOAL_SIZE = len(KINDS) + 4
 CANDIDATE_SIZE = 9
-MOVE_SIZE = len(RECEPTACLE_FEATURES) + 7
-
-
-class Vocabulary:
-    """Numbers of type words, from 1; 0 is for words that are not in it."""
-
-    def __init__(self, words: Iterable[str]) -> None:
-        self.words = tuple(sorted(set(words)))
-        self._index = {word: number for number, word in enumerate(self.words, start=1)}
-        self._padded: dict[tuple[str, ...], IntArray] = {}
-
-    def __len__(self) -> int:
-        return len(self.words) + 1
-
-    def __getitem__(self, word: str) -> int:
-        return self._index.get(word, 0)
-
-    def numbers(self, words: tuple[str, ...]) -> IntArray:
-        """[MAX_RECEPTACLES] numbers of the words, padded with 0."""
-        numbers = self._padded.get(words)
-        if numbers is None:
-            numbers = np.zeros(MAX_RECEPTACLES, np.int64)
-            numbers[: len(words)] = [self[word] for word in words[:MAX_RECEPTACLES]]
-            if len(self._padded) > 4096:
-                self._padded.clear()
-            self._padded[words] = numbers
-        return numbers
+ACHIEVES = len(RECEPTACLE_FEATURES) + 2
+"""Column of an action's row: it does what the subgoal names."""
+MOVE_SIZE = ACHIEVES + 5
 
 
 class Running(NamedTuple):
@@ -205,7 +181,9 @@ def encode_moves(
     features = np.zeros((len(owner), MOVE_SIZE), np.float32)
     features[:, :known] = np.stack([memory.table for memory in memories])[owner, receptacles]
     features[:, known] = 1.0
-    types = np.stack([vocabulary.numbers(tuple(memory.types)) for memory in memories])
+    types = np.stack(
+        [vocabulary.padded(tuple(memory.types), MAX_RECEPTACLES) for memory in memories]
+    )
     first = 0
     for memory, allowed, count in zip(memories, moves, counts, strict=True):
         opening = first + allowed.num_go
@@ -214,7 +192,7 @@ def encode_moves(
         for row, name in zip(features[achieving:], allowed.objects, strict=False):
             done = memory.states.get(name, ())
             row[known] = 0.0
-            row[known + 2] = 1.0
+            row[ACHIEVES] = 1.0
             row[known + 3] = name in memory.placed
             row[known + 4 :] = [kind in done for kind in TRANSFORMS]
         first += count
@@ -229,7 +207,7 @@ def subgoal_types(vocabulary: Vocabulary, subgoal: Subgoal | None) -> list[int]:
 
 
 def state_types(vocabulary: Vocabulary, memory: Memory) -> list[int]:
-    """Vocabulary numbers of the wanted type, its destination, the held type and the current place."""
+    """Vocabulary numbers of the wanted type, its destination, the held type and the place."""
     spec = memory.spec
     place = memory.types[memory.here] if memory.here >= 0 else ""
     return [

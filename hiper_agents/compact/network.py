@@ -1,4 +1,4 @@
-"""The compact agent's network: switch head, planner, executor, and a separate critic with three heads.
+"""The compact agent's network: switch head, planner, executor, and a critic with three heads.
 
 All choices are scored, not enumerated: the planner scores the candidate subgoals of a turn, the
 executor the permitted actions, so that both sets may differ from turn to turn. The module knows
@@ -23,8 +23,10 @@ class NetworkConfig:
     """Width of every hidden layer."""
     embedding: int = 16
     """Size of a type word's embedding."""
-    keep_bias: float = 2.0
+    keep_bias: float = 4.0
     """Initial logit of KEEP against SWITCH: options begin long rather than one turn short."""
+    achieve_bias: float = 3.0
+    """Initial logit of the action that the subgoal names: an option begins by being meant."""
 
 
 @dataclass
@@ -76,6 +78,7 @@ class CompactNetwork(nn.Module):
         self.planner = Scorer(state, rows, config.hidden)
         rows = encoding.MOVE_SIZE + config.embedding
         self.executor = Scorer(state + subgoal, rows, config.hidden)
+        self.achieve_bias = nn.Parameter(torch.tensor(config.achieve_bias))
         self.critic = Critic(words, config)
         with torch.no_grad():
             last = self.switch[-1]
@@ -84,10 +87,11 @@ class CompactNetwork(nn.Module):
 
     def switch_logits(self, state: Tensor, state_types: Tensor, subgoal: Subgoal) -> Tensor:
         """[B] log-odds of SWITCH given the running subgoal."""
-        return self.switch(_situation(self.embed, state, state_types, subgoal)).squeeze(-1)
+        logits: Tensor = self.switch(_situation(self.embed, state, state_types, subgoal))
+        return logits.squeeze(-1)
 
     def plan(self, state: Tensor, state_types: Tensor, choices: Choices) -> Tensor:
-        """[B, most candidates] log-probabilities of the candidate subgoals, -inf where there is none."""
+        """[B, most candidates] log-probabilities of the candidates, -inf where there is none."""
         context = _situation(self.embed, state, state_types)
         rows = torch.cat([choices.features, self.embed(choices.types).flatten(1)], 1)
         return _log_softmax(self.planner(context, rows, choices.owner), choices, len(state))
@@ -95,24 +99,29 @@ class CompactNetwork(nn.Module):
     def execute(
         self, state: Tensor, state_types: Tensor, subgoal: Subgoal, choices: Choices
     ) -> Tensor:
-        """[B, most actions] log-probabilities of the permitted actions, -inf where there is none."""
+        """[B, most actions] log-probabilities of the actions, -inf where there is none."""
         context = _situation(self.embed, state, state_types, subgoal)
         rows = torch.cat([choices.features, self.embed(choices.types).flatten(1)], 1)
-        return _log_softmax(self.executor(context, rows, choices.owner), choices, len(state))
+        scores = self.executor(context, rows, choices.owner)
+        scores = scores + self.achieve_bias * choices.features[:, encoding.ACHIEVES]
+        return _log_softmax(scores, choices, len(state))
 
     def value_low(self, state: Tensor, state_types: Tensor, subgoal: Subgoal) -> Tensor:
         """[B] V_L, given the subgoal that is carried out."""
-        inputs = _situation(self.critic.embed, state, state_types, subgoal)
-        return self.critic.low(inputs).squeeze(-1)
+        value: Tensor = self.critic.low(_situation(self.critic.embed, state, state_types, subgoal))
+        return value.squeeze(-1)
 
     def value_high(self, state: Tensor, state_types: Tensor) -> Tensor:
         """[B] V_H, before a subgoal is chosen."""
-        return self.critic.high(_situation(self.critic.embed, state, state_types)).squeeze(-1)
+        value: Tensor = self.critic.high(_situation(self.critic.embed, state, state_types))
+        return value.squeeze(-1)
 
     def value_switch(self, state: Tensor, state_types: Tensor, subgoal: Subgoal) -> Tensor:
         """[B] V_T, given the subgoal that was running before this turn."""
-        inputs = _situation(self.critic.embed, state, state_types, subgoal)
-        return self.critic.switch(inputs).squeeze(-1)
+        value: Tensor = self.critic.switch(
+            _situation(self.critic.embed, state, state_types, subgoal)
+        )
+        return value.squeeze(-1)
 
 
 @dataclass
@@ -137,7 +146,8 @@ class Scorer(nn.Module):
 
     def forward(self, context: Tensor, rows: Tensor, owner: Tensor) -> Tensor:
         """[rows] scores."""
-        return self.out(self.row(rows) + self.context(context)[owner]).squeeze(-1)
+        scores: Tensor = self.out(self.row(rows) + self.context(context)[owner])
+        return scores.squeeze(-1)
 
 
 def _input_sizes(config: NetworkConfig) -> tuple[int, int]:

@@ -2,9 +2,9 @@
 
 An option here is a subgoal of the benchmark's vocabulary (`find a mug`, `heat the mug`, ...). The
 planner chooses among the subgoals that make sense with what the hand holds; until the option ends
-the executor may only search (go to, open) or do the one thing that the subgoal names. The option ends
-when that was done, or when what has been seen makes it impossible, or when the planner switches.
-Which subgoal leads to success is not known here: that is learned.
+the executor may only search (go to, open) or do the one thing that the subgoal names. The option
+ends when that was done, or when what has been seen makes it impossible, or when the switch head
+says so. Which subgoal leads to success is not known here: that is learned.
 """
 
 from __future__ import annotations
@@ -69,7 +69,10 @@ class Permitted(NamedTuple):
 
 
 def permitted(memory: Memory, subgoal: Subgoal, admissible: tuple[str, ...]) -> Permitted:
-    """Selects the admissible actions that a subgoal permits."""
+    """Selects the admissible actions that a subgoal permits.
+
+    To find an object means to find one that is not yet where the agent wanted it.
+    """
     go, others = split_go(admissible)
     numbers = memory.receptacles
     commands = list(go)
@@ -83,6 +86,7 @@ def permitted(memory: Memory, subgoal: Subgoal, admissible: tuple[str, ...]) -> 
                 action is not None
                 and action.object_type == object_type
                 and (verb != "move" or action.receptacle_type == subgoal.receptacle_type)
+                and (verb != "take" or action.object not in memory.placed)
             ):
                 achieving.append((command, numbers.get(action.receptacle, -1), action.object))
         elif command.startswith("open "):

@@ -1,26 +1,27 @@
 """Plays a batch of episodes with the compact network and keeps what it decided.
 
-One call of `Player.act` is one turn: end the options that are achieved or impossible, ask the switch
-head about the others, choose subgoals where an option begins, choose actions. The same code plays in
-training and in evaluation; it knows nothing about rewards.
+One call of `Player.act` is one turn: ask the switch head where an option is still running, choose
+subgoals where one begins, choose actions. The same code plays in training and in evaluation; it
+knows nothing about rewards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from hiper_agents.compact import encoding
-from hiper_agents.compact.encoding import FloatArray, IntArray, Rows, Running, Vocabulary
+from hiper_agents.compact.encoding import FloatArray, IntArray, Rows, Running
 from hiper_agents.compact.memory import Memory
 from hiper_agents.compact.network import Choices, CompactNetwork
 from hiper_agents.compact.network import Subgoal as EncodedSubgoal
 from hiper_agents.compact.options import Permitted, candidates, permitted
+from hiper_agents.compact.vocabulary import Vocabulary
 from hiper_envs.alfworld.subgoals import Subgoal
 from hiper_envs.tags import render
 
@@ -103,6 +104,13 @@ class Decisions:
         return cls(**joined)
 
 
+class Instruction(NamedTuple):
+    """What a demonstrator would do in one turn."""
+
+    subgoal: Subgoal
+    action: str
+
+
 class Slot:
     """One episode being played."""
 
@@ -157,29 +165,35 @@ class Player:
         self,
         slots: Sequence[Slot],
         infos: Sequence[Mapping[str, Any]],
-        draws: FloatArray | None,
+        draws: NDArray[np.float64] | None,
         *,
         with_values: bool = False,
+        script: Sequence[Instruction] | None = None,
     ) -> tuple[list[str], Decisions]:
         """Plays one turn.
 
         Args:
             slots: B episodes, up to date with their last observation.
             infos: Their last infos.
-            draws: [B, 3] uniform random numbers in [0, 1) for the switch, the subgoal and the action;
-                None to take the most likely ones.
+            draws: [B, 3] uniform random numbers in [0, 1) for the switch, the subgoal and the
+                action; None to take the most likely ones.
             with_values: Whether to ask the critic too.
+            script: B demonstrated turns to follow as far as they are permitted; what is recorded
+                then is the network's view of them.
 
         Returns:
             B tagged texts for the environment, and the decisions.
         """
         before = self._situation(slots)
-        boundary, forced, log_switch = self._switch(slots, before, draws)
-        planned, subgoal_choice, log_subgoal = self._plan(slots, before, boundary, draws)
+        boundary, forced, log_switch = self._switch(slots, before, draws, script)
+        planned, subgoal_choice, log_subgoal = self._plan(slots, before, boundary, draws, script)
         after = self._with_subgoals(slots, before, boundary)
         executed, moves = self._moves(slots, infos)
         log_probs = self.network.execute(*after.tensors(), Choices.of(executed)).numpy()
         action_choice = _choose(log_probs, None if draws is None else draws[:, 2])
+        for turn, instruction in enumerate(script or ()):
+            if instruction.action in moves[turn].commands:
+                action_choice[turn] = moves[turn].commands.index(instruction.action)
         log_action = log_probs[np.arange(len(slots)), action_choice]
         decisions = Decisions(
             before=before,
@@ -217,14 +231,22 @@ class Player:
         )
 
     def _switch(
-        self, slots: Sequence[Slot], before: Situation, draws: FloatArray | None
+        self,
+        slots: Sequence[Slot],
+        before: Situation,
+        draws: NDArray[np.float64] | None,
+        script: Sequence[Instruction] | None,
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], FloatArray]:
         logits = self.network.switch_logits(*before.tensors())
         log_on = torch.nn.functional.logsigmoid(logits).numpy()
         log_off = torch.nn.functional.logsigmoid(-logits).numpy()
         forced = np.array([slot.outcome != "running" for slot in slots])
-        threshold = 0.5 if draws is None else draws[:, 0]
-        boundary = forced | (threshold < np.exp(log_on))
+        if script is not None:
+            pairs = zip(slots, script, strict=True)
+            wanted = np.array([slot.subgoal != instruction.subgoal for slot, instruction in pairs])
+        else:
+            wanted = (0.5 if draws is None else draws[:, 0]) < np.exp(log_on)
+        boundary = forced | wanted
         log_switch = np.where(forced, 0.0, np.where(boundary, log_on, log_off))
         return boundary, forced, log_switch.astype(np.float32)
 
@@ -233,9 +255,10 @@ class Player:
         slots: Sequence[Slot],
         before: Situation,
         boundary: NDArray[np.bool_],
-        draws: FloatArray | None,
+        draws: NDArray[np.float64] | None,
+        script: Sequence[Instruction] | None,
     ) -> tuple[Rows, IntArray, FloatArray]:
-        turns = np.flatnonzero(boundary)
+        turns = np.flatnonzero(boundary).tolist()
         features: list[list[float]] = []
         types: list[list[int]] = []
         counts: list[int] = []
@@ -245,6 +268,8 @@ class Player:
             if slot.outcome == "running":
                 slot.outcome = "dropped"
             subgoals = candidates(slot.memory)
+            if script is not None and script[turn].subgoal not in subgoals:
+                subgoals.append(script[turn].subgoal)
             running = slot.running
             features += [encoding.encode_candidate(slot.memory, running, s) for s in subgoals]
             types += [encoding.subgoal_types(self.vocabulary, s) for s in subgoals]
@@ -256,11 +281,14 @@ class Player:
             np.array(types, np.int64).reshape(-1, 2),
             counts,
         )
-        if not len(turns):
+        if not turns:
             return rows, np.zeros(0, np.int64), np.zeros(0, np.float32)
-        state, state_types, _ = before.take(turns).tensors()
+        state, state_types, _ = before.take(np.array(turns)).tensors()
         log_probs = self.network.plan(state, state_types, Choices.of(rows)).numpy()
         choice = _choose(log_probs, None if draws is None else draws[turns, 1])
+        if script is not None:
+            pairs = zip(turns, offered, strict=True)
+            choice = np.array([subgoals.index(script[turn].subgoal) for turn, subgoals in pairs])
         for turn, subgoals, chosen in zip(turns, offered, choice, strict=True):
             slots[turn].begin(subgoals[chosen], self.vocabulary)
         return rows, choice, log_probs[np.arange(len(turns)), choice]
@@ -270,7 +298,7 @@ class Player:
     ) -> Situation:
         """The situation after planning: only the boundary turns have changed."""
         subgoal, types = before.subgoal.copy(), before.subgoal_types.copy()
-        for turn in np.flatnonzero(boundary):
+        for turn in np.flatnonzero(boundary).tolist():
             subgoal[turn], types[turn] = slots[turn].code, slots[turn].types
         return Situation(before.state, before.state_types, subgoal, types)
 
@@ -295,10 +323,11 @@ class Player:
         return torch.stack(values, 1).numpy()
 
 
-def _choose(log_probs: FloatArray, draws: FloatArray | None) -> IntArray:
+def _choose(log_probs: FloatArray, draws: NDArray[np.float64] | None) -> IntArray:
     """Per row the most likely column, or the one that a uniform number selects."""
     if draws is None:
-        return log_probs.argmax(1)
-    cumulative = np.exp(log_probs, dtype=np.float64).cumsum(1)
-    chosen = (cumulative < draws[:, None] * cumulative[:, -1:]).sum(1)
-    return chosen.astype(np.int64)
+        chosen: IntArray = log_probs.argmax(1)
+    else:
+        cumulative = np.exp(log_probs, dtype=np.float64).cumsum(1)
+        chosen = (cumulative < draws[:, None] * cumulative[:, -1:]).sum(1)
+    return chosen

@@ -1,7 +1,7 @@
 """Plays whole episodes and fills the rollout buffer.
 
-The episodes of an iteration are played side by side, one turn of all that still run at a time. Nothing
-here knows how advantages are estimated or how the policy is updated.
+The episodes of an iteration are played side by side, one turn of all that still run at a time.
+Nothing here knows how advantages are estimated or how the policy is updated.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Proximal policy optimisation of the three blocks of a turn: switch, subgoal, action.
 
-Each block has its own ratio, its own clipping and its own advantage (HiPER, arXiv 2602.16165: A_T on
-the switch of every turn, A_H on the subgoal of boundary turns, A_L on the action of every turn), and
-each head's loss is averaged over its own turns. A flat estimator gives the same advantage to all
-three. Nothing here knows which estimator the advantages come from.
+Each block has its own ratio, its own clipping and its own advantage (HiPER, arXiv 2602.16165: A_T
+on the switch of every turn, A_H on the subgoal of boundary turns, A_L on the action of every turn),
+and each head's loss is averaged over its own turns. A flat estimator gives the same advantage to
+all three. Nothing here knows which estimator the advantages come from.
 """
 
 from __future__ import annotations
@@ -81,108 +81,151 @@ def update(
         an estimate of the KL divergence from the policy that played.
     """
     turns = len(decisions.boundary)
-    boundary_index = np.cumsum(decisions.boundary) - 1
     sums: dict[str, float] = defaultdict(float)
     updates = 0
     for _ in range(config.epochs):
-        for chosen in _minibatches(turns, config.minibatch, rng):
-            losses = _losses(network, decisions, advantages, chosen, boundary_index, config)
-            optimizer.zero_grad()
-            losses["total"].backward()
-            for group in optimizer.param_groups:
-                nn.utils.clip_grad_norm_(group["params"], config.max_grad_norm)
-            optimizer.step()
+        for chosen in minibatches(turns, config.minibatch, rng):
+            losses = _losses(network, decisions, advantages, chosen, config)
+            _step(optimizer, losses["total"], config)
             updates += 1
             for name, value in losses.items():
                 sums[name] += value.item()
     return {name: value / updates for name, value in sums.items()}
 
 
-def _minibatches(turns: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+def imitate(
+    network: CompactNetwork,
+    optimizer: torch.optim.Optimizer,
+    decisions: Decisions,
+    rng: np.random.Generator,
+    config: PPOConfig,
+) -> float:
+    """One pass of maximum likelihood over demonstrated turns; returns the mean loss."""
+    losses = []
+    for chosen in minibatches(len(decisions.boundary), config.minibatch, rng):
+        now = replay(network, decisions, chosen)
+        loss = -(_mean(now.log_switch, now.asked) + _mean(now.log_subgoal) + _mean(now.log_action))
+        _step(optimizer, loss, config)
+        losses.append(loss.item())
+    return float(np.mean(losses))
+
+
+def _step(optimizer: torch.optim.Optimizer, loss: Tensor, config: PPOConfig) -> None:
+    optimizer.zero_grad()
+    torch.autograd.backward(loss)
+    for group in optimizer.param_groups:
+        nn.utils.clip_grad_norm_(group["params"], config.max_grad_norm)
+    optimizer.step()
+
+
+def minibatches(turns: int, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    """Shuffles all turns and deals them into minibatches of about the given size."""
     order = rng.permutation(turns)
     yield from np.array_split(order, max(1, round(turns / size)))
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A minibatch of B turns, b of them boundaries, as the current network sees it."""
+
+    turns: np.ndarray
+    """[B] rows of the iteration's decisions."""
+    boundaries: np.ndarray
+    """[b] those of `turns` that begin an option."""
+    planned: np.ndarray
+    """[b] their rows among all boundary turns."""
+    asked: Tensor
+    """[B] where the switch head decided: no option had ended."""
+    log_switch: Tensor
+    """[B]"""
+    log_subgoal: Tensor
+    """[b]"""
+    log_action: Tensor
+    """[B]"""
+    entropies: dict[str, Tensor]
+    value_low: Tensor
+    """[B]"""
+    value_high: Tensor
+    """[b]"""
+    value_switch: Tensor
+    """[B]"""
+
+
+def replay(network: CompactNetwork, decisions: Decisions, turns: np.ndarray) -> Replay:
+    """Evaluates the decisions of some turns again."""
+    state, state_types, running = decisions.before.take(turns).tensors()
+    _, _, carried = decisions.after.take(turns).tensors()
+    begins = np.flatnonzero(decisions.boundary[turns])
+    planned = (np.cumsum(decisions.boundary) - 1)[turns[begins]]
+
+    logits = network.switch_logits(state, state_types, running)
+    switched = torch.from_numpy(decisions.boundary[turns])
+    asked = ~torch.from_numpy(decisions.forced[turns])
+    log_plan = network.plan(
+        state[begins], state_types[begins], Choices.of(decisions.planned.take(planned))
+    )
+    log_execute = network.execute(
+        state, state_types, carried, Choices.of(decisions.executed.take(turns))
+    )
+    entropy_switch = nn.functional.softplus(logits) - torch.sigmoid(logits) * logits
+    return Replay(
+        turns=turns,
+        boundaries=turns[begins],
+        planned=planned,
+        asked=asked,
+        log_switch=nn.functional.logsigmoid(torch.where(switched, logits, -logits)),
+        log_subgoal=_pick(log_plan, decisions.subgoal_choice[planned]),
+        log_action=_pick(log_execute, decisions.action_choice[turns]),
+        entropies={
+            "entropy_switch": _mean(entropy_switch, asked),
+            "entropy_subgoal": _entropy(log_plan),
+            "entropy_action": _entropy(log_execute),
+        },
+        value_low=network.value_low(state, state_types, carried),
+        value_high=network.value_high(state[begins], state_types[begins]),
+        value_switch=network.value_switch(state, state_types, running),
+    )
 
 
 def _losses(
     network: CompactNetwork,
     decisions: Decisions,
     advantages: Advantages,
-    chosen: np.ndarray,
-    boundary_index: np.ndarray,
+    turns: np.ndarray,
     config: PPOConfig,
 ) -> dict[str, Tensor]:
-    before, after = decisions.before.take(chosen), decisions.after.take(chosen)
-    state, state_types, running = before.tensors()
-    carried = after.tensors()[2]
-
-    # Switch: a decision only where no option had ended.
-    logits = network.switch_logits(state, state_types, running)
-    switched = _tensor(decisions.boundary[chosen])
-    log_switch = nn.functional.logsigmoid(torch.where(switched.bool(), logits, -logits))
-    asked = ~torch.from_numpy(decisions.forced[chosen])
-    probability = torch.sigmoid(logits)
-    entropy_switch = nn.functional.softplus(logits) - probability * logits
-
-    # Subgoal: at boundary turns.
-    begins = np.flatnonzero(decisions.boundary[chosen])
-    planned = boundary_index[chosen[begins]]
-    log_plan = network.plan(
-        state[begins], state_types[begins], Choices.of(decisions.planned.take(planned))
-    )
-    log_subgoal = _pick(log_plan, decisions.subgoal_choice[planned])
-
-    # Action: at every turn, given the subgoal.
-    log_execute = network.execute(
-        state, state_types, carried, Choices.of(decisions.executed.take(chosen))
-    )
-    log_action = _pick(log_execute, decisions.action_choice[chosen])
-
-    low, high = _tensor(advantages.low[chosen]), _tensor(advantages.high[chosen[begins]])
-    switch = _tensor(advantages.switch[chosen])
-    old_switch = _tensor(decisions.log_switch[chosen])
-    old_subgoal = _tensor(decisions.log_subgoal[planned])
-    old_action = _tensor(decisions.log_action[chosen])
-    policy_switch = _clipped(log_switch, old_switch, switch, config.clip, asked)
-    policy_subgoal = _clipped(log_subgoal, old_subgoal, high, config.clip)
-    policy_action = _clipped(log_action, old_action, low, config.clip)
-
-    value_low = network.value_low(state, state_types, carried)
-    value_high = network.value_high(state[begins], state_types[begins])
-    value_switch = network.value_switch(state, state_types, running)
-    values = {
-        "value_low": _squared(value_low, advantages.returns_low[chosen]),
-        "value_high": _squared(value_high, advantages.returns_high[chosen[begins]]),
-        "value_switch": _squared(value_switch, advantages.returns_switch[chosen]),
+    now = replay(network, decisions, turns)
+    old_switch = _tensor(decisions.log_switch[turns])
+    old_subgoal = _tensor(decisions.log_subgoal[now.planned])
+    old_action = _tensor(decisions.log_action[turns])
+    a_switch = _tensor(advantages.switch[turns])
+    a_high = _tensor(advantages.high[now.boundaries])
+    a_low = _tensor(advantages.low[turns])
+    losses = {
+        "policy_switch": _clipped(now.log_switch, old_switch, a_switch, config.clip, now.asked),
+        "policy_subgoal": _clipped(now.log_subgoal, old_subgoal, a_high, config.clip),
+        "policy_action": _clipped(now.log_action, old_action, a_low, config.clip),
+        "value_low": _squared(now.value_low, advantages.returns_low[turns]),
+        "value_high": _squared(now.value_high, advantages.returns_high[now.boundaries]),
+        "value_switch": _squared(now.value_switch, advantages.returns_switch[turns]),
     }
-    entropies = {
-        "entropy_switch": _mean(entropy_switch, asked),
-        "entropy_subgoal": _entropy(log_plan),
-        "entropy_action": _entropy(log_execute),
-    }
-    total = policy_switch + policy_subgoal + policy_action + sum(values.values())
-    total = total - config.entropy_switch * entropies["entropy_switch"]
-    total = total - config.entropy_subgoal * entropies["entropy_subgoal"]
-    total = total - config.entropy_action * entropies["entropy_action"]
+    bonus = (
+        config.entropy_switch * now.entropies["entropy_switch"]
+        + config.entropy_subgoal * now.entropies["entropy_subgoal"]
+        + config.entropy_action * now.entropies["entropy_action"]
+    )
+    total = torch.stack(list(losses.values())).sum() - bonus
     with torch.no_grad():
-        log_ratio = log_action - old_action
+        log_ratio = now.log_action - old_action
         kl = (log_ratio.exp() - 1 - log_ratio).mean()
         clipped = ((log_ratio.exp() - 1).abs() > config.clip).float().mean()
-    return {
-        "total": total,
-        "policy_switch": policy_switch,
-        "policy_subgoal": policy_subgoal,
-        "policy_action": policy_action,
-        **values,
-        **entropies,
-        "kl": kl,
-        "clipped": clipped,
-    }
+    return {"total": total, **losses, **now.entropies, "kl": kl, "clipped": clipped}
 
 
 def _clipped(
     log_new: Tensor, log_old: Tensor, advantage: Tensor, clip: float, own: Tensor | None = None
 ) -> Tensor:
-    """PPO's clipped surrogate loss, averaged over the head's own turns (arXiv 1707.06347, eq. 7)."""
+    """PPO's clipped surrogate, averaged over the head's own turns (arXiv 1707.06347, eq. 7)."""
     ratio = (log_new - log_old).exp()
     clipped = ratio.clamp(1 - clip, 1 + clip)
     return _mean(-torch.minimum(ratio * advantage, clipped * advantage), own)

@@ -1,0 +1,62 @@
+"""`hiper train`: trains an agent with a live display and writes a run folder."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from rich.console import Console
+
+from hiper_envs.errors import MissingDependencyError
+
+try:
+    from hiper_agents.training.checkpoint import write_text
+    from hiper_agents.training.metrics import Metrics
+    from hiper_agents.training.progress import TrainingProgress
+    from hiper_agents.training.report import write_report
+    from hiper_agents.training.run import TrainConfig, Trainer, train
+    from hiper_agents.training.samples import SAMPLES_FILE, sample_episodes
+except ImportError as error:
+    raise MissingDependencyError(
+        f'training needs {error.name}, which comes with: pip install "hiper-gym[agents]"'
+    ) from error
+
+_REPORT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class TrainArgs(TrainConfig):
+    """Train an agent; everything it produces goes into one run folder."""
+
+    out: Path = Path("runs/demo")
+    """The run folder."""
+    resume: bool = False
+    """Go on with the run in the folder; its settings are kept, except for the budget."""
+
+
+def run(args: TrainArgs) -> None:
+    """Trains, then writes sample episodes and the report."""
+    config = TrainConfig(**{field.name: getattr(args, field.name) for field in fields(TrainConfig)})
+    console = Console()
+    reported = time.monotonic()
+
+    with TrainingProgress(config.minutes, config.iterations, console) as progress:
+
+        def show(metrics: Metrics, trainer: Trainer) -> None:
+            nonlocal reported
+            progress.update(metrics)
+            if time.monotonic() - reported >= _REPORT_SECONDS:
+                write_report(args.out)
+                reported = time.monotonic()
+
+        trainer = train(config, args.out, resume=args.resume, on_iteration=show)
+    episodes = sample_episodes(trainer.player, trainer.source, config.max_turns)
+    write_text(args.out / SAMPLES_FILE, json.dumps(episodes))
+    report = write_report(args.out)
+    console.print(
+        f"trained for {trainer.seconds / 60:.1f} minutes: {trainer.iteration} iterations, "
+        f"{trainer.total_episodes} episodes, {trainer.total_turns} turns\nreport: {report}",
+        highlight=False,
+    )

@@ -1,0 +1,74 @@
+"""An optional start from demonstrations: imitate the searching expert before learning from success.
+
+The expert sees what the agent sees (`hiper_envs.alfworld.oracle`). Where its action is not one that
+its subgoal permits the agent, the agent's own choice is played and the expert plans anew. A run that
+began like this says so in its settings and in its checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from hiper_agents.compact.player import Decisions, Instruction, Player, Slot
+from hiper_agents.training.ppo import PPOConfig, imitate
+from hiper_envs.alfworld.oracle import Oracle
+from hiper_envs.alfworld.subgoals import parse
+from hiper_envs.core import Episode, TaskSource
+
+EPOCHS = 15
+MINIBATCH = 256
+
+
+def warm_start(
+    player: Player,
+    optimizer: torch.optim.Optimizer,
+    source: TaskSource,
+    tasks: Sequence[int],
+    rng: np.random.Generator,
+    config: PPOConfig,
+    *,
+    max_turns: int,
+) -> float:
+    """Imitates one demonstration of each task; returns the mean loss of the last pass."""
+    demonstrations = demonstrate(player, source, tasks, max_turns=max_turns)
+    config = replace(config, minibatch=MINIBATCH)
+    loss = float("nan")
+    for _ in range(EPOCHS):
+        loss = imitate(player.network, optimizer, demonstrations, rng, config)
+    return loss
+
+
+def demonstrate(
+    player: Player, source: TaskSource, tasks: Sequence[int], *, max_turns: int
+) -> Decisions:
+    """Plays one episode of each task as the expert would; returns its choices."""
+    episodes = [Episode(source.open(task), max_turns) for task in tasks]
+    slots = [Slot(episode.info["task"], episode.observation) for episode in episodes]
+    experts = [Oracle(episode.info["task"]) for episode in episodes]
+    for expert, episode in zip(experts, episodes, strict=True):
+        expert.observe(episode.observation, admissible=episode.info["admissible_actions"])
+    history = []
+    running = list(range(len(tasks)))
+    while running:
+        script = [_instruction(experts[i]) for i in running]
+        texts, decisions = player.act(
+            [slots[i] for i in running], [episodes[i].info for i in running], None, script=script
+        )
+        history.append(decisions)
+        for i, text in zip(running, texts, strict=True):
+            observation, _, _, _, info = episodes[i].step(text)
+            experts[i].observe(observation, info["action"], info["admissible_actions"])
+            if not episodes[i].ended:
+                slots[i].observe(observation, info)
+        running = [i for i in running if not episodes[i].ended]
+    return Decisions.concatenate(history)
+
+
+def _instruction(expert: Oracle) -> Instruction:
+    subgoal = parse(expert.subgoal)
+    assert subgoal is not None, f"the expert's subgoal {expert.subgoal!r} is not of the vocabulary"
+    return Instruction(subgoal, expert.expert_action)
