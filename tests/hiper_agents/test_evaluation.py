@@ -48,7 +48,7 @@ class Oracle:
     def __init__(self) -> None:
         self.left = 0
 
-    def observe(self, observation: str, action: str = "") -> None:
+    def observe(self, observation: str, action: str = "", admissible: Sequence[str] = ()) -> None:
         self.left = int(observation.split()[0])
 
     expert_action = "east"
