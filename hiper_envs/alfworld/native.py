@@ -249,7 +249,9 @@ class NativeWorld:
     def _move(self, rest: str) -> str:
         name, _, target = rest.partition(" to ")
         obj, receptacle = self.game.object_index[name], self.game.receptacle_index[target]
-        insort(self._contents[receptacle], obj)
+        # Some games begin with an object in two receptacles, so it can be in the target already.
+        if obj not in self._contents[receptacle]:
+            insort(self._contents[receptacle], obj)
         self._held = _NOBODY
         self._where[obj] = (*self._where[obj], self._location)
         self._taken.discard((obj, receptacle))
