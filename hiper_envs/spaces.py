@@ -1,11 +1,14 @@
 """A Gymnasium text space that contains every string up to a length.
 
 ``gymnasium.spaces.Text`` lists its characters, so an observation with one unforeseen character
-would fall outside of it. This module knows nothing of tags or tasks.
+would fall outside of it. And Gymnasium reads texts from the shared memory of an asynchronous vector
+environment only once, when that is created; so this module also registers how a
+:class:`UnicodeText` is shared. It knows nothing of tags or tasks.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import string
 import sys
 from collections.abc import Sequence
@@ -13,6 +16,12 @@ from typing import Any, overload
 
 import numpy as np
 from gymnasium.spaces import Text
+from gymnasium.vector.utils import (
+    create_shared_memory,
+    read_from_shared_memory,
+    write_to_shared_memory,
+)
+from numpy.typing import NDArray
 
 __all__ = ["UnicodeText"]
 
@@ -48,9 +57,9 @@ _ALL_CHARACTERS = _AllCharacters()
 class UnicodeText(Text):
     """A :class:`gymnasium.spaces.Text` over all of Unicode.
 
-    A character is flattened to its code point, so that asynchronous vector environments carry any
-    text through shared memory unchanged. Samples are short strings of letters, digits and spaces:
-    legal, printable, and free of markup.
+    A character is flattened to its code point, so that any text survives flattening and shared
+    memory. Samples are short strings of letters, digits and spaces: legal, printable, and free of
+    markup.
 
     Args:
         max_length: Longest text in characters.
@@ -121,3 +130,60 @@ class UnicodeText(Text):
         )
 
     __hash__ = None  # type: ignore[assignment]  # mutable through its generator, as all spaces
+
+
+# A text in shared memory is one row of 32-bit integers: its length, then its code points.
+_CODEC = "utf-32-le" if sys.byteorder == "little" else "utf-32-be"
+
+
+class _SharedTexts(Sequence[str]):
+    """A live view of the texts in shared memory, one per environment.
+
+    ``AsyncVectorEnv`` deep-copies its observations before it returns them, and the deep copy of
+    the view is the tuple of the texts at that moment.
+    """
+
+    def __init__(self, rows: NDArray[np.int32]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        if isinstance(index, slice):
+            return tuple(self)[index]
+        row = self._rows[index]
+        text: str = row[1 : 1 + row[0]].tobytes().decode(_CODEC, "surrogatepass")
+        return text
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> tuple[str, ...]:
+        return tuple(self)
+
+
+def _rows(space: UnicodeText, shared_memory: Any) -> NDArray[np.int32]:
+    flat = np.frombuffer(shared_memory.get_obj(), dtype=np.int32)
+    return flat.reshape(-1, 1 + space.max_length)
+
+
+@create_shared_memory.register(UnicodeText)
+def _create(space: UnicodeText, n: int = 1, ctx: Any = multiprocessing) -> Any:
+    return ctx.Array(np.dtype(np.int32).char, n * (1 + space.max_length))
+
+
+@read_from_shared_memory.register(UnicodeText)
+def _read(space: UnicodeText, shared_memory: Any, n: int = 1) -> Sequence[str]:
+    return _SharedTexts(_rows(space, shared_memory))
+
+
+@write_to_shared_memory.register(UnicodeText)
+def _write(space: UnicodeText, index: int, value: str, shared_memory: Any) -> None:
+    points = np.frombuffer(value.encode(_CODEC, "surrogatepass"), dtype=np.int32)
+    row = _rows(space, shared_memory)[index]
+    row[0] = len(points)
+    row[1 : 1 + len(points)] = points

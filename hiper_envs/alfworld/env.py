@@ -147,11 +147,11 @@ def _tasks(
     except DataNotFoundError as error:
         if split is not None:
             raise
-        # The location is the same for every environment, so Python's filter shows it once.
+        # Attributed to this line, whoever asks, so that Python's filter shows it once a process.
         warnings.warn(
             f"ALFWorld falls back to split={_SPLIT_WITHOUT_DATA!r}, tasks that this package "
             f"generates: {error}",
-            stacklevel=2,
+            stacklevel=1,
         )
         return _load(_SPLIT_WITHOUT_DATA, task_types, data_root)
 

@@ -6,6 +6,11 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Text
 from gymnasium.spaces.utils import flatten, flatten_space, unflatten
+from gymnasium.vector.utils import (
+    create_shared_memory,
+    read_from_shared_memory,
+    write_to_shared_memory,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +25,20 @@ def test_any_text_is_contained_and_survives_flattening(text: str) -> None:
     assert isinstance(flat, np.ndarray)
     assert flat in flatten_space(space)
     assert unflatten(space, flat) == text
+
+
+@given(st.lists(st.text(max_size=6), min_size=1, max_size=3), st.text(max_size=6))
+def test_any_text_survives_shared_memory(texts: list[str], last: str) -> None:
+    space = UnicodeText(6)
+    memory = create_shared_memory(space, n=len(texts))
+    view = read_from_shared_memory(space, memory, n=len(texts))
+    assert list(view) == [""] * len(texts)
+    for index, text in enumerate(texts):
+        write_to_shared_memory(space, index, text, memory)
+    snapshot = copy.deepcopy(view)
+    assert snapshot == tuple(texts)
+    write_to_shared_memory(space, 0, last, memory)
+    assert (view[0], view[:1], snapshot[0]) == (last, (last,), texts[0])
 
 
 @pytest.mark.parametrize(("value", "contained"), [("ab", True), ("a", False), ("abcd", False)])
