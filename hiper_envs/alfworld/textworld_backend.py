@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from hiper_envs.alfworld.game import check_format
 from hiper_envs.core import WorldState
 from hiper_envs.errors import GameFormatError, MissingDependencyError
 
@@ -36,7 +37,7 @@ TRUSTED_DOMAINS = frozenset({"0af55e7f92d12b09d28515aa730e4d03fddd17228ef1fd7b18
 TRUSTED_GRAMMARS = frozenset({"10da93e13b58e1a6039723f5d4a59ceae7c60772515bfab9fc603bafa7f8ee06"})
 """SHA-256 of the grammar of ALFWorld 0.4.2 with the task sentence taken out."""
 
-_TASK_SENTENCE = re.compile(r'(?<="Your task is to: )[^"\n]*(?=")')
+_TASK_SENTENCE = re.compile(r'(?<="Your task is to: )[^"]*(?=")')
 _PLAIN_WORDS = re.compile(r"[A-Za-z0-9 ,.]+")
 _PLAIN_PDDL = re.compile(r"[A-Za-z0-9_\-?:=()\s]+")
 _MAX_SYMBOL_LENGTH = 128  # the solver library copies names into buffers of 1,024 bytes
@@ -44,27 +45,11 @@ _MAX_SYMBOL_LENGTH = 128  # the solver library copies names into buffers of 1,02
 _idle_engines: list[Any] = []  # engines whose world is gone, see `_borrow_engine`
 
 
-def logic_hashes(data: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Hashes what the engine would interpret.
-
-    Args:
-        data: A decoded ``game.tw-pddl`` file.
-
-    Returns:
-        SHA-256 of the domain, SHA-256 of the grammar without its task sentence, and that sentence.
-
-    Raises:
-        GameFormatError: A part is missing or the grammar does not hold exactly one task sentence.
-    """
-    for key in ("pddl_domain", "grammar", "pddl_problem"):
-        if not isinstance(data.get(key), str):
-            raise GameFormatError(f"game file: {key!r} is missing or is not a string")
-    grammar: str = data["grammar"]
-    found = list(_TASK_SENTENCE.finditer(grammar))
-    if len(found) != 1:
-        raise GameFormatError(f"grammar: expected one task sentence, found {len(found)}")
-    start, end = found[0].span()
-    return _sha256(data["pddl_domain"]), _sha256(grammar[:start] + grammar[end:]), found[0].group()
+def logic_hashes(data: Mapping[str, Any]) -> tuple[str, str]:
+    """SHA-256 of a game's domain, and of its grammar without the task sentence."""
+    texts = data["pddl_domain"], _TASK_SENTENCE.sub("", data["grammar"])
+    domain, grammar = (hashlib.sha256(text.encode()).hexdigest() for text in texts)
+    return domain, grammar
 
 
 def verify_trusted(data: Mapping[str, Any]) -> None:
@@ -76,7 +61,7 @@ def verify_trusted(data: Mapping[str, Any]) -> None:
     Raises:
         GameFormatError: Domain, grammar, task sentence or problem is not of the known form.
     """
-    domain, grammar, sentence = logic_hashes(data)
+    sentence = check_format(data, "game")
     if not _PLAIN_WORDS.fullmatch(sentence):
         raise GameFormatError(f"task sentence is not plain words: {sentence!r}")
     problem = data["pddl_problem"]
@@ -84,13 +69,13 @@ def verify_trusted(data: Mapping[str, Any]) -> None:
         raise GameFormatError("pddl_problem: holds a character that is not plain PDDL")
     if any(len(symbol) > _MAX_SYMBOL_LENGTH for symbol in problem.split()):
         raise GameFormatError(f"pddl_problem: a symbol has over {_MAX_SYMBOL_LENGTH} characters")
-    if domain in TRUSTED_DOMAINS and grammar in TRUSTED_GRAMMARS:
-        return
-    if (domain, grammar) != _generated_logic():
+    # Exact, where `check_format` forgives white space: the reference must not be altered at all.
+    domain, grammar = logic_hashes(data)
+    is_upstream = domain in TRUSTED_DOMAINS and grammar in TRUSTED_GRAMMARS
+    if not is_upstream and (domain, grammar) != _generated_logic():
         raise GameFormatError(
-            f"domain {domain[:12]} with grammar {grammar[:12]} is not a known ALFWorld logic; "
-            "TextWorld would evaluate it as Python code. "
-            "The native backend reads games without evaluating anything"
+            "domain or grammar differs in white space from the published one; TextWorld would "
+            "evaluate it as code. The native backend reads the game without evaluating anything"
         )
 
 
@@ -146,7 +131,7 @@ def _borrow_engine() -> Any:
     """An idle engine, or a new one.
 
     Every engine loads its own copy of the solver library (33 MB), which cannot be unloaded safely,
-    so the engine of a world that is gone serves the next one: ``load`` replaces all of its state.
+    so the engine of a world that is gone serves a later one: ``load`` replaces all of its state.
     """
     return _idle_engines.pop() if _idle_engines else _make_engine()
 
@@ -184,8 +169,4 @@ def _generated_logic() -> tuple[str, str]:
     """Hashes of the domain and grammar that this package's own generator writes."""
     from hiper_envs.alfworld.generator import generate_game
 
-    return logic_hashes(generate_game(0))[:2]
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return logic_hashes(generate_game(0))

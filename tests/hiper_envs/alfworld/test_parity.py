@@ -1,0 +1,91 @@
+"""The native engine against TextWorld on a few games; the benchmark compares all of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("textworld", reason="the reference engine is not installed")
+pytest.importorskip("alfworld", reason="the reference engine is not installed")
+if sys.version_info >= (3, 13):
+    pytest.skip("TextWorld 1.7 does not run on Python 3.13", allow_module_level=True)
+
+from benchmarks.alfworld_play import PHASES, play
+from benchmarks.alfworld_reference import transcript
+from hiper_envs.alfworld.game import TASK_TYPES, parse_game
+from hiper_envs.alfworld.generator import generate_game
+from hiper_envs.alfworld.native import NativeWorld
+from hiper_envs.alfworld.textworld_backend import TextWorldWorld
+
+STEPS = 40
+
+
+def assert_parity(data: Mapping[str, Any], seed: str) -> None:
+    reference = transcript(data, seed, STEPS)
+    assert {turn.phase for turn in reference} == set(PHASES)
+    # Commands are drawn from what an engine calls admissible, so equal engines play equal games.
+    native = list(play(NativeWorld(parse_game(data, seed)), data["walkthrough"], seed, STEPS))
+    for ours, theirs in zip(native, reference, strict=True):
+        assert ours == theirs
+    ends = [turn.state for turn in native if turn.phase == "walkthrough"]
+    assert ends[-1].won
+    assert ends[-1].terminated
+
+
+@pytest.mark.parametrize("task_type", TASK_TYPES)
+def test_generated_games(task_type: str) -> None:
+    assert_parity(generate_game(11, task_type), task_type)
+
+
+def test_an_object_that_begins_in_two_receptacles() -> None:
+    """Some published games have a mug both in the coffee machine and on the counter."""
+    data = generate_game(11, "pick_and_place_simple")
+    placed = re.findall(r"\(inReceptacle (\S+) (\S+)\)", data["pddl_problem"])
+    thing, first = placed[0]
+    kind = first.partition("_bar_")[0]
+    second = next(
+        name
+        for name in re.findall(rf"\(receptacleType ({kind}_bar_\S+) ", data["pddl_problem"])
+        if name != first
+    )
+    fact = f"(inReceptacle {thing} {first})"
+    both = f"{fact}\n(inReceptacle {thing} {second})"
+    data["pddl_problem"] = data["pddl_problem"].replace(fact, both)
+
+    world = NativeWorld(parse_game(data, "two"))
+    visits = {}
+    for go in world.reset().admissible_actions:
+        if go.startswith("go to"):
+            world.step(go)
+            opened = world.step(go.replace("go to", "open"))
+            for take in opened.admissible_actions:
+                if take.startswith("take "):
+                    visits.setdefault(take.split(" from ")[0], []).append(go)
+    take, (here, there) = next(item for item in visits.items() if len(item[1]) == 2)
+    take += here.replace("go to", " from")
+    move = take.split(" from ")[0].replace("take", "move") + there.replace("go to", " to")
+    for order in ((here, there), (there, here)):
+        commands = [f"{verb} {go[6:]}" for go in order for verb in ("go to", "open")]
+        commands += [here, take, there, move, "look", "examine " + there[6:], here, "look"]
+        reference = TextWorldWorld(data)
+        assert world.reset() == reference.reset()
+        for command in commands:
+            assert world.step(command) == reference.step(command)
+
+
+@pytest.mark.parametrize("part", range(5))
+def test_published_games(real_data: Path, part: int) -> None:
+    archive = next((real_data / "alfworld").glob("*.zip"), None)
+    if archive is None:
+        pytest.skip("needs the published archive")
+    with zipfile.ZipFile(archive) as file:
+        names = sorted(name for name in file.namelist() if name.endswith("game.tw-pddl"))
+        name = names[len(names) * (2 * part + 1) // 10]
+        assert_parity(json.loads(file.read(name)), name)
