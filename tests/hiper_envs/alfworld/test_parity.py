@@ -7,6 +7,7 @@ import re
 import sys
 import zipfile
 from collections.abc import Mapping
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -60,20 +61,22 @@ def test_an_object_that_begins_in_two_receptacles() -> None:
     data["pddl_problem"] = data["pddl_problem"].replace(fact, both)
 
     world = NativeWorld(parse_game(data, "two"))
-    visits = {}
+    places: dict[str, set[str]] = {}
     for go in world.reset().admissible_actions:
         if go.startswith("go to"):
             world.step(go)
             opened = world.step(go.replace("go to", "open"))
             for take in opened.admissible_actions:
                 if take.startswith("take "):
-                    visits.setdefault(take.split(" from ")[0], []).append(go)
-    take, (here, there) = next(item for item in visits.items() if len(item[1]) == 2)
-    take += here.replace("go to", " from")
-    move = take.split(" from ")[0].replace("take", "move") + there.replace("go to", " to")
-    for order in ((here, there), (there, here)):
-        commands = [f"{verb} {go[6:]}" for go in order for verb in ("go to", "open")]
-        commands += [here, take, there, move, "look", "examine " + there[6:], here, "look"]
+                    name, _, place = take.removeprefix("take ").partition(" from ")
+                    places.setdefault(name, set()).add(place)
+    [(name, two)] = [item for item in places.items() if len(item[1]) == 2]
+    for here, there in permutations(sorted(two)):
+        commands = [
+            *(f"go to {here}", f"open {here}", f"go to {there}", f"open {there}"),
+            *(f"go to {here}", f"take {name} from {here}", f"go to {there}", "look"),
+            *(f"move {name} to {there}", "look", f"examine {there}", f"go to {here}"),
+        ]
         reference = TextWorldWorld(data)
         assert world.reset() == reference.reset()
         for command in commands:
