@@ -7,6 +7,7 @@ loop. The module knows nothing of tags or of any benchmark.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -284,34 +285,37 @@ def batch_infos(
         For every key an array ``[num_envs]`` (of numbers, else of objects) and under ``_key`` the
         mask of the environments that have it.
     """
-    columns: dict[str, tuple[list[int], list[Any]]] = {}
-    for index, info in zip(indices, infos, strict=True):
-        for key, value in info.items():
-            if key not in columns:
-                columns[key] = [], []
-            rows, values = columns[key]
-            rows.append(index)
-            values.append(value)
     batched: dict[str, Any] = {}
-    for key, (rows, values) in columns.items():
+    everyone = len(infos) == num_envs and indices == range(num_envs)
+    for key in dict.fromkeys(chain.from_iterable(infos)):
+        try:
+            values = [info[key] for info in infos]
+            rows = slice(None) if everyone else list(indices)
+        except KeyError:
+            having = [
+                (index, info) for index, info in zip(indices, infos, strict=True) if key in info
+            ]
+            values = [info[key] for _, info in having]
+            rows = [index for index, _ in having]
         batched[key] = _column(values, rows, num_envs)
         batched[f"_{key}"] = mask = np.zeros(num_envs, dtype=np.bool_)
         mask[rows] = True
     return batched
 
 
-def _column(values: list[Any], rows: list[int], num_envs: int) -> Any:
+def _column(values: list[Any], rows: slice | list[int], num_envs: int) -> Any:
     kind = type(values[0])
     if kind is dict:
-        return batch_infos(values, rows, num_envs)
+        return batch_infos(
+            values, range(num_envs)[rows] if isinstance(rows, slice) else rows, num_envs
+        )
     if kind in (bool, int, float):
         column = np.zeros(num_envs, dtype=kind)
         column[rows] = values
-        return column
-    column = np.full(num_envs, None, dtype=object)
-    # A tuple is one entry, so the column is filled by hand: numpy would take it for a row.
-    for row, value in zip(rows, values, strict=True):
-        column[row] = value
+    else:
+        column = np.full(num_envs, None, dtype=object)
+        # Through an iterator, because numpy would take a list of equally long tuples for a matrix.
+        column[rows] = np.fromiter(values, dtype=object, count=len(values))
     return column
 
 

@@ -127,6 +127,18 @@ def test_parse_never_raises(text: str) -> None:
     assert parsed.format_valid == (parsed.spans.action is not None)
 
 
+@given(actions, st.sampled_from(["", " ", "\n"]))
+def test_the_short_cut_agrees_with_the_scan(
+    parts: tuple[bool, str | None, str], space: str
+) -> None:
+    switch, subgoal, action = parts
+    subgoal = subgoal and f"{space}{subgoal}"
+    text = render(f"{action}{space}", switch=switch, subgoal=subgoal)
+    scanned = parse(f" {text}")  # the space in front makes it not canonical
+    shift = [None if span is None else (span[0] - 1, span[1] - 1) for span in scanned.spans]
+    assert parse(text) == scanned._replace(spans=Spans(*shift))
+
+
 @given(markup)
 def test_spans_hold_the_contents_in_order(text: str) -> None:
     parsed = parse(text)
