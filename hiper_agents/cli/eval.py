@@ -84,17 +84,23 @@ def run(args: EvalArgs) -> None:
         )
     if args.out is not None:
         write_json(args.out, result)
+    console.print(Text(headline(result), style="bold"), soft_wrap=True)
     console.print(result_table(result))
     if args.out is not None:
         console.print(Text(f"written to {args.out}"), soft_wrap=True)
 
 
-def result_table(result: Mapping[str, Any]) -> Table:
-    """The figures of a result, one line each."""
+def headline(result: Mapping[str, Any]) -> str:
+    """What was evaluated on what, in one line."""
     split = result["split"]
     if split != result["requested_split"]:
         split = f"{split} (no data for {result['requested_split']})"
-    table = Table(title=f"{result['agent']} on {result['env']}, {split}, {result['mode']}")
+    return f"{result['agent']} on {result['env']}, {split}, {result['mode']}"
+
+
+def result_table(result: Mapping[str, Any]) -> Table:
+    """The figures of a result, one line each."""
+    table = Table()
     table.add_column("figure")
     table.add_column("value", justify="right")
     low, high = result["success_rate_ci95"]
