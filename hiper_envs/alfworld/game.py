@@ -225,6 +225,7 @@ def check_format(data: Mapping[str, Any], source: str) -> str:
     return str(tasks[0][1])
 
 
+@lru_cache(maxsize=16)
 def fingerprint(text: str) -> str:
     """SHA-256 of a text with its white space collapsed."""
     return hashlib.sha256(" ".join(text.split()).encode()).hexdigest()
