@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from benchmarks.measuring import in_fresh_process, rss_mib, target
@@ -44,8 +47,8 @@ def test_memory_and_import() -> None:
     assert measure_import(1).values[0] > 0
 
 
-def test_opening_leaves_nothing_behind(tmp_path, monkeypatch) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
+def test_opening_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     opening = measure_opening("generated", 1)
     assert opening["games"] > 0
     assert list(tmp_path.iterdir()) == []
