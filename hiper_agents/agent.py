@@ -15,7 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from hiper_envs.errors import HiperError
+from hiper_envs.errors import HiperError, MissingDependencyError
 
 if TYPE_CHECKING:
     from hiper_envs.core import TaskInfo
@@ -94,6 +94,7 @@ def make_agent(spec: str | Path, **kwargs: Any) -> Agent:
     Raises:
         AgentError: The name is unknown, the folder holds no agent, a plug-in cannot be loaded, or
             an argument does not exist.
+        MissingDependencyError: The agent of a run folder needs an extra that is not installed.
 
     Example:
         >>> make_agent("random", seed=3)
@@ -152,7 +153,12 @@ def _load_run(path: Path, kwargs: dict[str, Any]) -> Agent:
     if not isinstance(kind, str) or kind not in _LOADERS:
         known = ", ".join(sorted(_LOADERS))
         raise AgentError(f"{file} holds an agent of unknown kind {kind!r}; known: {known}")
-    loader = _resolve(_LOADERS[kind])
+    try:
+        loader = _resolve(_LOADERS[kind])
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            f"a {kind} agent needs {error.name}: pip install 'hiper-gym[{kind}]'"
+        ) from error
     return _call(loader, str(path), kwargs, path)
 
 

@@ -14,6 +14,7 @@ import pytest
 from hiper_agents.agent import Agent, AgentError, agent_names, make_agent
 from hiper_agents.agents import ExpertAgent, RandomAgent
 from hiper_envs.core import TaskInfo
+from hiper_envs.errors import MissingDependencyError
 from hiper_envs.tags import parse
 
 
@@ -178,6 +179,15 @@ class TestRunFolders:
     def test_only_known_kinds_are_loaded(self, tmp_path: Path, kind: object) -> None:
         (tmp_path / "checkpoint.json").write_text(json.dumps({"agent": kind}))
         with pytest.raises(AgentError, match="unknown kind"):
+            make_agent(tmp_path)
+
+    def test_a_missing_extra_is_named(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As on a machine without torch: None in sys.modules makes its import fail."""
+        (tmp_path / "checkpoint.json").write_text(json.dumps({"agent": "compact"}))
+        monkeypatch.setitem(sys.modules, "hiper_agents.compact.agent", None)
+        with pytest.raises(MissingDependencyError, match=r"pip install 'hiper-gym\[compact\]'"):
             make_agent(tmp_path)
 
     def test_a_name_wins_over_a_folder(
