@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from hiper_envs.alfworld.oracle import Oracle
 from hiper_envs.core import OpenTask, TaskInfo, World
-from hiper_envs.errors import UnknownTaskError
 
 if TYPE_CHECKING:
     from hiper_envs.alfworld.data import TaskSet
@@ -76,10 +75,6 @@ class AlfworldTasks:
         """Task type of every task."""
         return tuple(task.task_type for task in self.task_set)
 
-    @functools.cached_property
-    def _positions(self) -> dict[str, int]:
-        return {task.task_id: position for position, task in enumerate(self.task_set)}
-
     def __len__(self) -> int:
         """Number of tasks."""
         return len(self.task_set)
@@ -90,12 +85,7 @@ class AlfworldTasks:
         Raises:
             UnknownTaskError: If there is no such task.
         """
-        if task_id not in self._positions:
-            raise UnknownTaskError(
-                f"no task {task_id!r} among the {len(self)} tasks of split "
-                f"{self.task_set.split!r}; ids look like {self.task_set[0].task_id!r}"
-            )
-        return self._positions[task_id]
+        return self.task_set.position(task_id)
 
     def open(self, index: int) -> OpenTask:
         """Open the task at a position, with a world of its own."""

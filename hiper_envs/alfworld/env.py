@@ -157,6 +157,8 @@ def _tasks(
 
 
 def _load(split: str, task_types: Collection[str] | None, data_root: str | Path | None) -> TaskSet:
+    if isinstance(task_types, str):
+        task_types = (task_types,)
     kinds = None if task_types is None else tuple(sorted(task_types))
     return _load_once(split, kinds, alfworld_folders(data_root), data_root)
 
@@ -177,5 +179,4 @@ def _load_once(
         data_root: What the caller chose, which may be nothing.
     """
     del folders
-    root = None if data_root is None else Path(data_root)
-    return load_tasks(split, task_types=task_types, root=root)
+    return load_tasks(split, task_types=task_types, root=data_root)
