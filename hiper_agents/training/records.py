@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.training.curves import Column, number
 from hiper_envs.errors import HiperError
 
 CONFIG_FILE = "config.json"
-CHECKPOINT_FILE = "checkpoint.json"
 METRICS_FILE = "metrics.jsonl"
 SAMPLES_FILE = "samples.json"
 _MARKS = (CONFIG_FILE, CHECKPOINT_FILE, METRICS_FILE)
