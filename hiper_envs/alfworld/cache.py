@@ -1,9 +1,10 @@
-"""The on-disk cache of parsed games: one file a source, opened in milliseconds.
+"""Parsed games on disk and in memory, so that each is parsed once.
 
-Parsing a game file takes two milliseconds, all training games eight seconds. What comes out is kept
-as JSON records, one a line, behind an index with every game's place; a game is decoded when it is
-first asked for. A cache that is stale, damaged or of another version is rebuilt. The module knows
-what a source and a record are, not what a game means.
+On disk there is one file per source (an archive or a folder): the list of its games with the
+SHA-256 of each, and the games as JSON records, compressed one by one. It is valid for one
+fingerprint of the source and one version of the parser; a file that is stale or damaged is built
+anew. In memory a process keeps a bounded number of games, shared by all environments. Nothing here
+knows splits, task sets or the rules of the game.
 """
 
 from __future__ import annotations
@@ -13,142 +14,279 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Callable
+import zlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import Lock
+from typing import NamedTuple
 
+from hiper_envs.alfworld import game as game_module
+from hiper_envs.alfworld import goals, pddl
 from hiper_envs.alfworld.game import RECORD_VERSION, Game, parse_game
 from hiper_envs.alfworld.sources import Source, decode_game
-from hiper_envs.errors import GameFormatError
+from hiper_envs.errors import DataError, GameFormatError
 from hiper_envs.paths import cache_folders, is_writable
 
-__all__ = ["OnGame", "ParsedSource", "open_source"]
+__all__ = ["Entry", "GameStore", "Progress", "build_store", "forget", "open_store", "remember"]
 
-LOG = logging.getLogger(__name__)
-_FORMAT = 1
+logger = logging.getLogger(__name__)
 
-OnGame = Callable[[int, int], None]
-"""Called while games are parsed, with how many are done and how many there are."""
+Progress = Callable[[Path, int, int], None]
+"""Called while a source is parsed: its path, games done, games in all."""
+
+_MAGIC = b"hiper-games 1\n"
+_CRC_BYTES = 4
+_LENGTH_BYTES = 8
+
+# All 3,827 official games fit; a parsed game takes 15 to 30 KB.
+_MAX_GAMES_IN_MEMORY = 4096
 
 
 class Entry(NamedTuple):
-    """One game in the index."""
+    """One game file of a source, as the cache knows it."""
 
     task_id: str
     member: str
     sha256: str
-    """Digest of the game file."""
+    """Of the file's content; empty where it could not be read."""
     solvable: bool
-    start: int
-    stop: int
-    """Where the record lies in the body."""
+    problem: str
+    """Why the file cannot be used; empty if it can."""
+    offset: int
+    """Of its record in the store."""
+    length: int
+    """Of its record in the store; 0 for a game that is not played."""
 
 
-class ParsedSource:
-    """The games of one source, parsed.
+class GameStore:
+    """The games of one source.
 
-    Args:
-        source: Where the files are.
-        entries: The games.
-        body: The records, one after the other.
+    Attributes:
+        source: Where the files lie.
+        entries: All game files of the source, sorted by task id.
     """
 
-    def __init__(self, source: Source, entries: list[Entry], body: bytes) -> None:
+    def __init__(self, source: Source, entries: tuple[Entry, ...], records: bytes) -> None:
         self.source = source
         self.entries = entries
-        self._body = body
+        self._records = records
 
     def game(self, entry: Entry) -> Game:
-        """Decodes one game.
+        """The parsed game of an entry; the same object as long as the process remembers it."""
+        return remember(entry.sha256, lambda: self._decode(entry))
+
+    def raw(self, entry: Entry) -> bytes:
+        """The game file itself, read from the source.
 
         Raises:
-            GameFormatError: If the record is damaged.
+            DataError: If it cannot be read, or is not what it was when the store was opened.
         """
-        try:
-            record = json.loads(self._body[entry.start : entry.stop])
-        except ValueError as error:
-            raise GameFormatError(f"{entry.task_id}: damaged cache record: {error}") from error
-        return Game.from_record(record)
+        content = self.source.read(entry.member)
+        if hashlib.sha256(content).hexdigest() != entry.sha256:
+            raise DataError(f"{self.source.path}: {entry.member} has changed since it was listed")
+        return content
+
+    def to_bytes(self, fingerprint: str) -> bytes:
+        """The content of the cache file; `from_bytes` is its inverse."""
+        index = json.dumps({"fingerprint": fingerprint, "entries": self.entries}).encode()
+        packed = zlib.compress(index, level=1)
+        body = len(packed).to_bytes(_LENGTH_BYTES, "big") + packed + self._records
+        return _MAGIC + zlib.crc32(body).to_bytes(_CRC_BYTES, "big") + body
+
+    @classmethod
+    def from_bytes(cls, raw: bytes, source: Source, fingerprint: str) -> GameStore:
+        """Reads the content of a cache file.
+
+        Raises:
+            ValueError: If it is damaged, of another format, or made from something else.
+        """
+        start = len(_MAGIC) + _CRC_BYTES
+        if not raw.startswith(_MAGIC) or len(raw) < start + _LENGTH_BYTES:
+            raise ValueError("not a cache file of this format")
+        body = memoryview(raw)[start:]
+        if zlib.crc32(body) != int.from_bytes(raw[len(_MAGIC) : start], "big"):
+            raise ValueError("damaged")
+        end = _LENGTH_BYTES + int.from_bytes(body[:_LENGTH_BYTES], "big")
+        index = json.loads(zlib.decompress(body[_LENGTH_BYTES:end]))
+        if index["fingerprint"] != fingerprint:
+            raise ValueError("stale")
+        return cls(source, tuple(Entry(*entry) for entry in index["entries"]), bytes(body[end:]))
+
+    def _decode(self, entry: Entry) -> Game:
+        record = self._records[entry.offset : entry.offset + entry.length]
+        return Game.from_record(json.loads(zlib.decompress(record)))
 
 
-def open_source(source: Source, on_game: OnGame | None = None) -> ParsedSource:
-    """Opens a source through its cache; parses all of it where there is none yet.
+def open_store(source: Source, progress: Progress | None = None) -> GameStore:
+    """The games of a source: from memory, else from a cache file, else parsed and then cached.
 
     Args:
-        source: Where the game files are.
-        on_game: Told about the progress of parsing.
+        source: An archive or a folder.
+        progress: Called while games are parsed.
 
     Raises:
-        DataError: If the source, or a game in it, cannot be read.
+        DataError: If the source cannot be read. Games that cannot be used do not raise; their
+            entries say why.
     """
-    fingerprint = source.fingerprint()
-    name = f"alfworld-{fingerprint[:20]}.games"
+    fingerprint = _fingerprint(source)
+    remembered = _stores.get(source.path)
+    if remembered is not None and remembered[0] == fingerprint:
+        return remembered[1]
+    name = _file_name(source)
     folders = cache_folders(source.path if source.path.is_dir() else source.path.parent)
-    for folder in folders:
-        parsed = _read(folder / name, source, fingerprint)
-        if parsed is not None:
-            return parsed
-    entries, body = _parse_all(source, on_game)
-    for folder in folders:
-        if is_writable(folder) and _write(folder / name, fingerprint, entries, body):
-            break
-    return ParsedSource(source, entries, body)
+    store = _load([folder / name for folder in folders], source, fingerprint)
+    if store is None:
+        store = build_store(source, progress)
+        if _fingerprint(source) != fingerprint:
+            raise DataError(f"{source.path}: changed while it was being read; try again")
+        if not all(entry.sha256 for entry in store.entries):
+            # Not remembered: what could not be read now may be readable the next time.
+            return store
+        _save(store.to_bytes(fingerprint), name, folders)
+    _stores[source.path] = (fingerprint, store)
+    return store
 
 
-def _parse_all(source: Source, on_game: OnGame | None) -> tuple[list[Entry], bytes]:
+def build_store(source: Source, progress: Progress | None = None) -> GameStore:
+    """Parses every game of a source, whatever a cache may hold.
+
+    Raises:
+        DataError: If the source as a whole cannot be read.
+    """
     files = source.files()
     entries: list[Entry] = []
     records: list[bytes] = []
-    position = 0
-    for done, file in enumerate(files, start=1):
-        where = f"{source.path}: {file.member}"
-        raw = source.read(file.member)
-        data = decode_game(raw, where)
-        record = json.dumps(parse_game(data, where).to_record(), separators=(",", ":")).encode()
-        stop = position + len(record)
-        digest = hashlib.sha256(raw).hexdigest()
-        solvable = data.get("solvable") is True
-        entries.append(Entry(file.task_id, file.member, digest, solvable, position, stop))
+    offset = 0
+    for done, file in enumerate(files):
+        if progress is not None:
+            progress(source.path, done, len(files))
+        digest, solvable, problem, record = "", True, "", b""
+        try:
+            raw = source.read(file.member)
+            digest = hashlib.sha256(raw).hexdigest()
+            solvable, record = _parse(raw, f"{source.path}: {file.member}", file.task_id)
+        except DataError as error:
+            problem = str(error)
+        entries.append(Entry(*file, digest, solvable, problem, offset, len(record)))
         records.append(record)
-        position = stop
-        if on_game is not None:
-            on_game(done, len(files))
-    return entries, b"".join(records)
+        offset += len(record)
+    if progress is not None:
+        progress(source.path, len(files), len(files))
+    return GameStore(source, tuple(entries), b"".join(records))
 
 
-def _header(fingerprint: str) -> dict[str, Any]:
-    return {"format": _FORMAT, "record": RECORD_VERSION, "fingerprint": fingerprint}
+def remember(key: str, make: Callable[[], Game]) -> Game:
+    """A game from the process's memory, or from `make`, which is then remembered.
+
+    Args:
+        key: Names the content of the game, such as its SHA-256.
+        make: Makes the game where it is not in memory.
+    """
+    with _lock:
+        game = _games.get(key)
+        if game is not None:
+            _games.move_to_end(key)
+            return game
+    made = make()
+    with _lock:
+        game = _games.setdefault(key, made)
+        _games.move_to_end(key)
+        while len(_games) > _MAX_GAMES_IN_MEMORY:
+            _games.popitem(last=False)
+    return game
 
 
-def _read(path: Path, source: Source, fingerprint: str) -> ParsedSource | None:
-    """The cache in a file; None if there is none, or none that can be used."""
+def forget() -> None:
+    """Empties the process's memory; the files stay."""
+    with _lock:
+        _games.clear()
+        _stores.clear()
+
+
+# What this process remembers: games by content, the least recently used first, and the last store
+# per path with its fingerprint. The lock is for threads; a forked process starts with a copy.
+_games: OrderedDict[str, Game] = OrderedDict()
+_stores: dict[Path, tuple[str, GameStore]] = {}
+_lock = Lock()
+
+
+def _parse(raw: bytes, where: str, task_id: str) -> tuple[bool, bytes]:
+    """Whether the game is solvable, and its compressed record if it is."""
+    data = decode_game(raw, where)
+    # Upstream leaves out games that do not say so.
+    if data.get("solvable") is not True:
+        return False, b""
+    game = parse_game(data, where)
+    kind = task_id.split("/")[1].split("-", 1)[0]
+    if game.task_type != kind:
+        raise GameFormatError(f"{where}: the folder says {kind}, the goal {game.task_type}")
+    record = json.dumps(game.to_record(), separators=(",", ":")).encode()
+    return True, zlib.compress(record)
+
+
+def _fingerprint(source: Source) -> str:
+    return f"{source.fingerprint()} {_parser_fingerprint()}"
+
+
+@lru_cache(maxsize=1)
+def _parser_fingerprint() -> str:
+    """Changes with the code that parses games: records of another version are not read."""
+    digest = hashlib.sha256(f"{RECORD_VERSION}\n".encode())
+    for module in (game_module, goals, pddl):
+        # Without a source file (a frozen program) the version has to do.
+        if module.__file__ is not None and os.path.exists(module.__file__):
+            digest.update(Path(module.__file__).read_bytes())
+    return digest.hexdigest()
+
+
+def _file_name(source: Source) -> str:
+    """The cache file of a source; sources of one name in different folders do not collide."""
+    path = source.path.resolve()
+    return f"{path.name}-{hashlib.sha256(str(path).encode()).hexdigest()[:12]}.games"
+
+
+def _load(candidates: Sequence[Path], source: Source, fingerprint: str) -> GameStore | None:
+    for path in candidates:
+        try:
+            return GameStore.from_bytes(path.read_bytes(), source, fingerprint)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            logger.info("cache %s cannot be read (%s)", path, error)
+        except (ValueError, KeyError, TypeError, zlib.error) as error:
+            logger.info("cache %s is not used (%s); the games are parsed again", path, error)
+    return None
+
+
+def _save(content: bytes, name: str, folders: Sequence[Path]) -> None:
+    """Writes the cache file into the first folder that takes it.
+
+    Several processes may do so at once: each writes a file of its own, and the last rename wins.
+    """
+    for folder in filter(is_writable, folders):
+        try:
+            _write(content, folder / name)
+        except OSError as error:
+            logger.info("cannot cache parsed games in %s (%s)", folder, error)
+        else:
+            logger.info("parsed games cached in %s", folder / name)
+            return
+    logger.warning(
+        "parsed games are not cached: cannot write to %s", " or ".join(map(str, folders))
+    )
+
+
+def _write(content: bytes, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    try:
-        head, index, body = content.split(b"\n", 2)
-        header = json.loads(head)
-        digest = header.pop("body")
-        if header != _header(fingerprint) or hashlib.sha256(body).hexdigest() != digest:
-            raise ValueError("it is stale or damaged")
-        return ParsedSource(source, [Entry(*row) for row in json.loads(index)], body)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        LOG.info("building %s anew: %s", path, error)
-        return None
-
-
-def _write(path: Path, fingerprint: str, entries: list[Entry], body: bytes) -> bool:
-    """Writes a cache in one step; whether it could be written."""
-    header = _header(fingerprint) | {"body": hashlib.sha256(body).hexdigest()}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".games-")
         with os.fdopen(handle, "wb") as file:
-            file.write(json.dumps(header).encode() + b"\n" + json.dumps(entries).encode() + b"\n")
-            file.write(body)
+            file.write(content)
+        # mkstemp's files are private; data folders are often shared.
+        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except OSError as error:
-        LOG.info("cannot write the cache %s: %s", path, error)
-        return False
-    return True
+    except BaseException:
+        os.unlink(temporary)
+        raise

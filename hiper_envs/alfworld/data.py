@@ -1,143 +1,172 @@
-"""Which ALFWorld tasks there are: the games of a split, in one fixed order, with a digest.
+"""Task sets: which ALFWorld tasks there are, in a fixed order, with a hash of their content.
 
-Games come from every source of the data folders (`sources.py`) through the cache (`cache.py`), or
-from the generator. Two sources may hold the same game; that they hold it in two versions is an
-error. The module knows nothing about playing.
+`load_tasks` collects the games of a split from every source it finds, or describes generated ones.
+A task set opens games when they are asked for. It knows nothing of engines and environments.
 """
 
 from __future__ import annotations
 
 import difflib
-import functools
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol, overload
 
-from hiper_envs.alfworld.cache import Entry, OnGame, ParsedSource, open_source
+from hiper_envs.alfworld.cache import Entry, GameStore, Progress, open_store, remember
 from hiper_envs.alfworld.game import TASK_TYPES, Game, parse_game
 from hiper_envs.alfworld.sources import DATA_SPLITS, decode_game, find_sources, how_to_get
-from hiper_envs.errors import DataError, DataNotFoundError, UnknownSplitError, UnknownTaskError
+from hiper_envs.errors import (
+    DataError,
+    DataNotFoundError,
+    GameFormatError,
+    UnknownSplitError,
+    UnknownTaskError,
+)
 from hiper_envs.paths import alfworld_folders
 
-__all__ = ["GENERATED_TASKS", "SPLITS", "GameTask", "TaskSet", "load_tasks"]
+__all__ = ["SPLITS", "GameTask", "TaskSet", "load_tasks", "open_stores"]
 
-SPLITS = (*DATA_SPLITS, "generated")
-GENERATED_TASKS = 1000
-"""Tasks of the split `generated`."""
-_CACHED_GAMES = 8192
+_GENERATED = "generated"
+SPLITS = (*DATA_SPLITS, _GENERATED)
 
 
 @dataclass(frozen=True)
 class GameTask:
-    """One task of a split."""
+    """One task and where its game lies."""
 
     task_id: str
     """`<split>/<game>/<trial>`, or `generated/<seed>`."""
     split: str
     task_type: str
     source: str
-    """The archive or folder that holds the game; `generator` for generated ones."""
+    """The archive or folder; "generator" for generated tasks."""
     member: str
-    """The game's path in it, or its seed."""
+    """The path inside the source; the seed for generated tasks."""
 
 
-class _Store(Protocol):
-    """Where the games of a task set come from."""
+class Opener(Protocol):
+    """Opens the tasks of a task set."""
 
-    def game(self, task: GameTask) -> Game: ...
+    def game(self, task: GameTask) -> Game:
+        """The parsed game."""
+        ...
 
-    def data(self, task: GameTask) -> dict[str, Any]: ...
+    def data(self, task: GameTask) -> dict[str, Any]:
+        """The decoded JSON of the game file."""
+        ...
 
-    def digest(self, task: GameTask) -> str: ...
+    def sha256(self, task: GameTask) -> str:
+        """SHA-256 of the game file's content."""
+        ...
 
 
 class TaskSet(Sequence[GameTask]):
-    """The tasks of one split, sorted by id.
+    """Tasks in a fixed order: sorted by task id, generated ones by seed.
 
     Args:
-        split: Its name.
-        tasks: The tasks, sorted.
-        store: Reads their games.
+        split: The split they belong to.
+        tasks: The tasks.
+        opener: Opens them.
+
+    Example:
+        >>> tasks = load_tasks("generated", num=12)
+        >>> len(tasks), tasks[4].task_id, tasks[4].task_type
+        (12, 'generated/4', 'pick_cool_then_place_in_recep')
+        >>> tasks.game("generated/4") is tasks.game(4)
+        True
     """
 
-    def __init__(self, split: str, tasks: Sequence[GameTask], store: _Store) -> None:
+    def __init__(self, split: str, tasks: Sequence[GameTask], opener: Opener) -> None:
         self.split = split
         self._tasks = tuple(tasks)
-        self._store = store
+        self._opener = opener
+
+    def __repr__(self) -> str:
+        return f"TaskSet({self.split!r}, {len(self)} tasks)"
 
     def __len__(self) -> int:
+        """Number of tasks."""
         return len(self._tasks)
 
     @overload
     def __getitem__(self, index: int) -> GameTask: ...
     @overload
-    def __getitem__(self, index: slice) -> tuple[GameTask, ...]: ...
-    def __getitem__(self, index: int | slice) -> GameTask | tuple[GameTask, ...]:
+    def __getitem__(self, index: slice) -> TaskSet: ...
+    def __getitem__(self, index: int | slice) -> GameTask | TaskSet:
+        """The task at a position, or the task set of a slice."""
+        if isinstance(index, slice):
+            return TaskSet(self.split, self._tasks[index], self._opener)
         return self._tasks[index]
 
-    def __iter__(self) -> Iterator[GameTask]:
-        return iter(self._tasks)
-
-    def __repr__(self) -> str:
-        return f"<TaskSet {self.split}: {len(self)} tasks>"
-
-    @functools.cached_property
+    @cached_property
     def sha256(self) -> str:
-        """Digest of the ids in order, each with the digest of its game file."""
+        """SHA-256 over the lines `<task id> <SHA-256 of the game file>`, in order.
+
+        Equal hashes mean equal tasks, wherever and however they are stored. For generated tasks
+        every game is generated to compute it.
+        """
         digest = hashlib.sha256()
-        for task in self._tasks:
-            digest.update(f"{task.task_id} {self._store.digest(task)}\n".encode())
+        for task in self:
+            digest.update(f"{task.task_id} {self._opener.sha256(task)}\n".encode())
         return digest.hexdigest()
 
-    @functools.cached_property
-    def _positions(self) -> dict[str, int]:
-        return {task.task_id: position for position, task in enumerate(self._tasks)}
+    @property
+    def task_type_counts(self) -> dict[str, int]:
+        """Number of tasks per task type, in the order of `TASK_TYPES`, without empty ones."""
+        counts = Counter(task.task_type for task in self)
+        return {kind: counts[kind] for kind in TASK_TYPES if counts[kind]}
 
     def position(self, task_id: str) -> int:
         """Position of a task.
 
         Raises:
-            UnknownTaskError: If there is no such task; names the most similar one.
+            UnknownTaskError: If it is not in here; names the most similar id.
         """
-        position = self._positions.get(task_id)
-        if position is None:
-            similar = difflib.get_close_matches(task_id, self._positions, n=1, cutoff=0.0)
-            hint = f"; the most similar one is {similar[0]!r}" if similar else ""
+        if task_id not in self._positions:
+            close = difflib.get_close_matches(task_id, self._positions, n=1, cutoff=0.0)
+            hint = f"; the most similar one is {close[0]!r}" if close else ""
             raise UnknownTaskError(
                 f"no task {task_id!r} among the {len(self)} tasks of split {self.split!r}{hint}"
             )
-        return position
+        return self._positions[task_id]
 
-    def task(self, which: int | str) -> GameTask:
-        """The task at a position or with an id."""
-        return self._tasks[self.position(which) if isinstance(which, str) else which]
+    def game(self, task: int | str) -> Game:
+        """The parsed game of a task, shared by all who ask in this process.
 
-    def game(self, which: int | str) -> Game:
-        """The parsed game of a task; parsed once a process.
-
-        Raises:
-            DataError: If it cannot be read.
-        """
-        return self._store.game(self.task(which))
-
-    def data(self, which: int | str) -> dict[str, Any]:
-        """The decoded JSON of a task's game file, read anew.
+        Args:
+            task: Its position or its id.
 
         Raises:
-            DataError: If it cannot be read.
+            UnknownTaskError: If there is no such id.
         """
-        return self._store.data(self.task(which))
+        return self._opener.game(self._task(task))
 
-    def games(self) -> list[Game]:
-        """All games, in the order of the tasks."""
-        return [self._store.game(task) for task in self._tasks]
+    def data(self, task: int | str) -> dict[str, Any]:
+        """The decoded JSON of a task's game file, read anew at every call.
 
-    def count_by_type(self) -> dict[str, int]:
-        """Number of tasks of each task type, by name."""
-        return dict(sorted(Counter(task.task_type for task in self._tasks).items()))
+        Args:
+            task: Its position or its id.
+
+        Raises:
+            UnknownTaskError: If there is no such id.
+            DataError: If the file cannot be read any more, or has changed.
+        """
+        return self._opener.data(self._task(task))
+
+    def games(self) -> Iterator[Game]:
+        """The parsed games, in order."""
+        return map(self._opener.game, self._tasks)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {task.task_id: position for position, task in enumerate(self)}
+
+    def _task(self, task: int | str) -> GameTask:
+        return self[self.position(task) if isinstance(task, str) else task]
 
 
 def load_tasks(
@@ -145,136 +174,176 @@ def load_tasks(
     *,
     task_types: Collection[str] | None = None,
     root: Path | str | None = None,
-    num_generated: int = GENERATED_TASKS,
-    on_game: OnGame | None = None,
+    seed: int = 0,
+    num: int = 1000,
+    progress: Progress | None = None,
 ) -> TaskSet:
-    """Loads the tasks of a split.
+    """The tasks of a split.
+
+    The first time games are parsed, which takes seconds; a cache makes the next times quick (see
+    `cache.py`). Games that upstream leaves out are left out: those whose path says "movable" or
+    "Sliced", and those that are not marked as solvable.
 
     Args:
-        split: One of `SPLITS`.
+        split: "train", "valid_seen", "valid_unseen" or "generated".
         task_types: Only tasks of these types; all by default.
-        root: The data root; `$HIPER_DATA` and the defaults of `hiper_envs.paths` without it.
-        num_generated: Number of tasks of the split `generated`.
-        on_game: Told about the progress when games have to be parsed for the first time.
+        root: The data root; by default `$HIPER_DATA`, else the user's cache folder, and also
+            `$ALFWORLD_DATA`.
+        seed: For "generated": the first seed.
+        num: For "generated": how many seeds in a row, before types are selected.
+        progress: Called while games are parsed.
 
     Raises:
         UnknownSplitError: If there is no such split.
-        DataNotFoundError: If the split's games are nowhere to be found.
-        DataError: If a source is damaged, a game is of another version, a task type is unknown, or
-            two sources disagree about a game.
+        DataNotFoundError: If no game of the split is there.
+        GameFormatError: If a game of the split is malformed or of another version.
+        DataError: If a task type is unknown, no task is left, a source is damaged, or two sources
+            disagree about a game.
     """
     if split not in SPLITS:
         raise UnknownSplitError(f"unknown split {split!r}; there are: {', '.join(SPLITS)}")
-    wanted = _task_types(task_types)
-    if split == "generated":
-        store: _Store = _Generated()
-        tasks = [_generated_task(seed) for seed in range(num_generated)]
-    else:
-        folders = alfworld_folders(root)
-        sources = [open_source(s, on_game) for folder in folders for s in find_sources(folder)]
-        store, tasks = _stored(split, sources)
-        if not tasks:
-            looked = ", ".join(map(str, folders))
-            raise DataNotFoundError(
-                f"no ALFWorld games of split {split!r} in {looked}. {how_to_get(folders[0])} "
-                "Without data, split='generated' works."
-            )
-    chosen = sorted((t for t in tasks if t.task_type in wanted), key=lambda task: task.task_id)
-    if not chosen:
-        raise DataError(f"split {split!r} has no tasks of type {', '.join(sorted(wanted))}")
-    return TaskSet(split, chosen, store)
+    kinds = _checked_types(task_types)
+    if split == _GENERATED:
+        return _generated(seed, num, kinds)
+    stores = open_stores(root, progress)
+    places = _places(split, tuple(stores))
+    if not places:
+        raise _no_games(split, stores, root)
+    return _stored(split, kinds, tuple(stores))
 
 
-def _task_types(task_types: Collection[str] | None) -> frozenset[str]:
-    if task_types is None:
-        return frozenset(TASK_TYPES)
-    wanted = frozenset([task_types] if isinstance(task_types, str) else task_types)
-    unknown = sorted(wanted - set(TASK_TYPES))
-    if unknown or not wanted:
-        raise DataError(
-            f"unknown task types: {', '.join(unknown) or 'none given'}; "
-            f"there are: {', '.join(TASK_TYPES)}"
-        )
-    return wanted
+def open_stores(
+    root: Path | str | None = None, progress: Progress | None = None
+) -> list[GameStore]:
+    """Opens every source of games: in each folder its unpacked tree, then its archives by name.
+
+    Args:
+        root: The data root, as for `load_tasks`.
+        progress: Called while games are parsed.
+
+    Raises:
+        DataError: If a source is damaged.
+    """
+    sources = [source for folder in alfworld_folders(root) for source in find_sources(folder)]
+    return [open_store(source, progress) for source in sources]
+
+
+_Places = Mapping[str, tuple[GameStore, Entry]]
+"""By task id where its game lies."""
 
 
 class _Stored:
-    """Games from files."""
+    """Opens tasks from the stores of their sources."""
 
-    def __init__(self, places: Mapping[str, tuple[ParsedSource, Entry]]) -> None:
+    def __init__(self, places: _Places) -> None:
         self._places = places
-        self._games: dict[str, Game] = {}
 
     def game(self, task: GameTask) -> Game:
-        game = self._games.get(task.task_id)
-        if game is None:
-            source, entry = self._places[task.task_id]
-            game = self._games[task.task_id] = source.game(entry)
-        return game
+        store, entry = self._places[task.task_id]
+        return store.game(entry)
 
     def data(self, task: GameTask) -> dict[str, Any]:
-        source, entry = self._places[task.task_id]
-        where = f"{source.source.path}: {entry.member}"
-        return decode_game(source.source.read(entry.member), where)
+        store, entry = self._places[task.task_id]
+        return decode_game(store.raw(entry), f"{task.source}: {task.member}")
 
-    def digest(self, task: GameTask) -> str:
+    def sha256(self, task: GameTask) -> str:
         return self._places[task.task_id][1].sha256
 
 
-def _stored(split: str, sources: Sequence[ParsedSource]) -> tuple[_Stored, list[GameTask]]:
-    places: dict[str, tuple[ParsedSource, Entry]] = {}
-    for source in sources:
-        for entry in source.entries:
-            # Upstream leaves unsolvable games out as well.
-            if not entry.task_id.startswith(f"{split}/") or not entry.solvable:
-                continue
-            other, known = places.setdefault(entry.task_id, (source, entry))
-            if known.sha256 != entry.sha256:
-                raise DataError(
-                    f"{entry.task_id} differs between {other.source.path} and "
-                    f"{source.source.path}; remove one of them"
-                )
-    tasks = [
-        GameTask(
-            task_id=task_id,
-            split=split,
-            task_type=task_id.split("/")[1].split("-")[0],
-            source=str(source.source.path),
-            member=entry.member,
-        )
-        for task_id, (source, entry) in places.items()
-    ]
-    return _Stored(places), tasks
-
-
 class _Generated:
-    """Games from the generator, whose seed is the task's number."""
+    """Generates tasks when they are opened."""
 
     def game(self, task: GameTask) -> Game:
-        return _generated_game(int(task.member))
+        return remember(task.task_id, lambda: parse_game(self.data(task), task.task_id))
 
     def data(self, task: GameTask) -> dict[str, Any]:
-        return _generate(int(task.member))
+        # Imported late: most programs play published games.
+        from hiper_envs.alfworld.generator import generate_game
 
-    def digest(self, task: GameTask) -> str:
-        data = self.data(task)
-        text = "\n".join(f"{key} {data[key]!r}" for key in sorted(data))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return generate_game(int(task.member), task.task_type)
 
-
-def _generate(seed: int) -> dict[str, Any]:
-    # Imported late: most programs play published games.
-    from hiper_envs.alfworld.generator import generate_game
-
-    return dict(generate_game(seed))
+    def sha256(self, task: GameTask) -> str:
+        return hashlib.sha256(json.dumps(self.data(task), sort_keys=True).encode()).hexdigest()
 
 
-@functools.lru_cache(maxsize=_CACHED_GAMES)
-def _generated_game(seed: int) -> Game:
-    return parse_game(_generate(seed), f"generated/{seed}")
+def _checked_types(task_types: Collection[str] | None) -> frozenset[str]:
+    """The task types to keep; a single name is taken for a collection of one."""
+    if task_types is None:
+        return frozenset(TASK_TYPES)
+    kinds = frozenset([task_types] if isinstance(task_types, str) else task_types)
+    unknown = sorted(kinds - set(TASK_TYPES))
+    if unknown or not kinds:
+        problem = f"unknown task type {unknown[0]!r}" if unknown else "no task type was given"
+        raise DataError(f"{problem}; there are: {', '.join(TASK_TYPES)}")
+    return kinds
 
 
-def _generated_task(seed: int) -> GameTask:
-    # The generator takes the task types in turn.
-    task_type = TASK_TYPES[seed % len(TASK_TYPES)]
-    return GameTask(f"generated/{seed}", "generated", task_type, "generator", str(seed))
+# Task sets and the places of their games are made once for all who ask for the same ones: a process
+# may open a thousand environments. A store is the same object until its source changes.
+
+
+@lru_cache(maxsize=32)
+def _generated(seed: int, num: int, kinds: frozenset[str]) -> TaskSet:
+    if seed < 0 or num < 1:
+        raise DataError(f"generated tasks need seed >= 0 and num >= 1, got {seed} and {num}")
+    # The generator takes the types in turn; saying so here tells a task's type without opening it.
+    types = {number: TASK_TYPES[number % len(TASK_TYPES)] for number in range(seed, seed + num)}
+    tasks = [
+        GameTask(f"{_GENERATED}/{number}", _GENERATED, kind, "generator", str(number))
+        for number, kind in types.items()
+        if kind in kinds
+    ]
+    return _nonempty(TaskSet(_GENERATED, tasks, _Generated()), kinds)
+
+
+@lru_cache(maxsize=32)
+def _stored(split: str, kinds: frozenset[str], stores: tuple[GameStore, ...]) -> TaskSet:
+    places = _places(split, stores)
+    tasks = [
+        GameTask(task_id, split, kind, str(store.source.path), entry.member)
+        for task_id, (store, entry) in sorted(places.items())
+        if (kind := task_id.split("/")[1].split("-", 1)[0]) in kinds
+    ]
+    return _nonempty(TaskSet(split, tasks, _Stored(places)), kinds)
+
+
+@lru_cache(maxsize=32)
+def _places(split: str, stores: tuple[GameStore, ...]) -> _Places:
+    """Where the playable games of a split lie; the first source wins among identical files."""
+    places: dict[str, tuple[GameStore, Entry]] = {}
+    for store in stores:
+        for entry in _playable(store, split):
+            earlier, known = places.setdefault(entry.task_id, (store, entry))
+            if known.sha256 != entry.sha256:
+                raise DataError(
+                    f"{entry.task_id} differs between {earlier.source.path} ({known.member}) and "
+                    f"{store.source.path} ({entry.member}); remove one of them"
+                )
+    return places
+
+
+def _playable(store: GameStore, split: str) -> list[Entry]:
+    entries = [entry for entry in store.entries if entry.task_id.startswith(f"{split}/")]
+    problems = [entry.problem for entry in entries if entry.problem]
+    if problems:
+        more = f" (and {len(problems) - 1} more: hiper data verify)" if len(problems) > 1 else ""
+        raise GameFormatError(f"{problems[0]}{more}")
+    return [entry for entry in entries if entry.solvable]
+
+
+def _nonempty(tasks: TaskSet, kinds: frozenset[str]) -> TaskSet:
+    if not tasks:
+        raise DataError(f"split {tasks.split!r} has no tasks of type {', '.join(sorted(kinds))}")
+    return tasks
+
+
+def _no_games(
+    split: str, stores: Sequence[GameStore], root: Path | str | None
+) -> DataNotFoundError:
+    folders = alfworld_folders(root)
+    found = {entry.task_id.split("/")[0] for store in stores for entry in store.entries} - {split}
+    others = f" (found there: {', '.join(sorted(found))})" if found else ""
+    return DataNotFoundError(
+        f"no games of split {split!r} in {' and '.join(map(str, folders))}{others}. "
+        f"{how_to_get(folders[0])} Without data, split={_GENERATED!r} works."
+    )
