@@ -13,7 +13,7 @@ from hiper_agents.estimators.registry import check_unit_interval, register_estim
 from hiper_agents.estimators.segments import backward_recursion
 
 
-@register_estimator("gae")
+@register_estimator("gae", flat=True)
 def gae(
     batch: TurnBatch,
     *,

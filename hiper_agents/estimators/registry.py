@@ -10,7 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol
+from typing import Any, cast, Protocol
 
 from hiper_agents.estimators.advantages import Advantages
 from hiper_agents.estimators.batch import TurnBatch
@@ -33,7 +33,14 @@ class Estimator(Protocol):
 
     Every estimator accepts the four settings below, so that one configuration fits all, and may
     take further keyword arguments of its own. What it does not need, it does not read.
+
+    Attributes:
+        flat: Whether it sees a turn as one step. Its baseline, `value_low`, has to be the value
+            before anything was decided in the turn; to a hierarchical estimator it is the value
+            once the subgoal is chosen, which would hide from a flat one what the choice was worth.
     """
+
+    flat: bool
 
     def __call__(
         self,
@@ -53,7 +60,7 @@ _registry: dict[str, Estimator] = {}
 
 
 def register_estimator(
-    name: str, *, replace: bool = False
+    name: str, *, flat: bool = False, replace: bool = False
 ) -> Callable[[Callable[..., Advantages]], Estimator]:
     """Registers the decorated function as the estimator `name`.
 
@@ -62,6 +69,7 @@ def register_estimator(
 
     Args:
         name: What `get_estimator` and the command line call it.
+        flat: Whether it sees a turn as one step; see `Estimator`.
         replace: Whether it may take the name of an estimator that is registered already.
 
     Raises:
@@ -77,7 +85,7 @@ def register_estimator(
                 f"an estimator named {name!r} is registered already; "
                 "pass replace=True to replace it"
             )
-        _registry[name] = _checked(name, function)
+        _registry[name] = _checked(name, function, flat)
         return _registry[name]
 
     return decorate
@@ -129,7 +137,7 @@ def _load_plugin(name: str) -> None:
         register_estimator(name)(function)
 
 
-def _checked(name: str, function: Callable[..., Advantages]) -> Estimator:
+def _checked(name: str, function: Callable[..., Advantages], flat: bool) -> Estimator:
     parameters = list(inspect.signature(function).parameters.values())[1:]
     accepted = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
@@ -146,9 +154,13 @@ def _checked(name: str, function: Callable[..., Advantages]) -> Estimator:
             )
         advantages = function(batch, **settings)
         _check_result(name, advantages, len(batch))
+        if flat and not advantages.flat:
+            raise EstimatorError(f"estimator {name!r} is flat, but its heads' advantages differ")
         return advantages
 
-    return estimator
+    checked = cast("Estimator", estimator)
+    checked.flat = flat
+    return checked
 
 
 def _check_result(name: str, advantages: Advantages, turns: int) -> None:

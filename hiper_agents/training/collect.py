@@ -16,6 +16,9 @@ from hiper_agents.buffer import OptionRolloutBuffer, stable_key
 from hiper_agents.compact.player import Decisions, Player, Slot
 from hiper_envs.core import Episode, TaskSource
 
+# Columns of Decisions.values.
+LOW, HIGH, SWITCH = range(3)
+
 
 @dataclass(frozen=True)
 class Rollout:
@@ -44,6 +47,7 @@ def collect(
     rng: np.random.Generator,
     *,
     max_turns: int,
+    flat: bool = False,
 ) -> Rollout:
     """Plays one episode of each task with the sampling policy.
 
@@ -54,6 +58,8 @@ def collect(
         buffer: Gets one row a turn; cleared first.
         rng: The only source of randomness.
         max_turns: Steps until an episode is truncated.
+        flat: Whether the estimator is flat: `value_low` is then the critic's value before the turn
+            (that of the switch head), not the one that knows the chosen subgoal.
     """
     buffer.clear()
     opened = [source.open(task) for task in tasks]
@@ -80,9 +86,9 @@ def collect(
             terminated=terminated,
             truncated=truncated,
             boundary=decisions.boundary,
-            value_low=decisions.values[:, 0],
-            value_high=decisions.values[:, 1],
-            value_switch=decisions.values[:, 2],
+            value_low=decisions.values[:, SWITCH if flat else LOW],
+            value_high=decisions.values[:, HIGH],
+            value_switch=decisions.values[:, SWITCH],
             trajectory_id=running,
             turn=turn,
             group_id=group[running],

@@ -37,9 +37,9 @@ class PPOConfig:
     """Clipping range of the probability ratios."""
     entropy_switch: float = 0.0
     """Weight of the switch head's entropy."""
-    entropy_subgoal: float = 0.02
+    entropy_subgoal: float = 0.01
     """Weight of the planner's entropy."""
-    entropy_action: float = 0.02
+    entropy_action: float = 0.01
     """Weight of the executor's entropy."""
     max_grad_norm: float = 0.5
     """Gradients of policy and critic are each clipped to this norm."""

@@ -49,8 +49,8 @@ class TrainConfig:
     """Which agent to train: compact, a small network for the CPU."""
     estimator: str = "hae"
     """Advantage estimator, by its registered name."""
-    split: str = "train"
-    """Tasks to train on."""
+    split: str | None = None
+    """Tasks to train on: by default `train`, or generated ones where no data is installed."""
     minutes: float | None = 10.0
     """Time budget, counted over all sittings of a run."""
     iterations: int | None = None
@@ -125,7 +125,13 @@ class Trainer:
         config, started = self.config, time.perf_counter()
         tasks = self.sampler.draw(config.episodes, self.rng)
         rollout = collect(
-            self.player, self.source, tasks, self.buffer, self.rng, max_turns=config.max_turns
+            self.player,
+            self.source,
+            tasks,
+            self.buffer,
+            self.rng,
+            max_turns=config.max_turns,
+            flat=self.estimate.flat,
         )
         self.sampler.observe(rollout.task_types, rollout.won)
         batch = self.buffer.batch()
@@ -267,8 +273,9 @@ def train(
 
 def _tasks(config: TrainConfig) -> TaskSource:
     try:
+        split = {} if config.split is None else {"split": config.split}
         env = gym.make(
-            config.env, disable_env_checker=True, split=config.split, max_turns=config.max_turns
+            config.env, disable_env_checker=True, max_turns=config.max_turns, **split
         ).unwrapped
     except gym.error.Error as error:
         raise HiperError(f"cannot make {config.env}: {error}") from error

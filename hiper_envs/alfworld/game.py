@@ -210,7 +210,7 @@ def check_format(data: Mapping[str, Any], source: str) -> str:
     if _MOVE_TEMPLATE not in grammar:
         raise GameFormatError(
             f"{source}: the grammar has no action 'move X to Y'. Games made for alfworld < 0.4.0 "
-            "use 'put X in/on Y'; get json_2.1.3_tw-pddl.zip of alfworld 0.4.2 (hiper data download)."
+            "use 'put X in/on Y'; get those of alfworld 0.4.2 (hiper data download)."
         )
     tasks = _TASK_RULE.findall(grammar)
     if len(tasks) != 1 or not _TASK_SENTENCE.fullmatch(tasks[0][1]):
