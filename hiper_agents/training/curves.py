@@ -94,7 +94,7 @@ def ticks(low: float, high: float, *, count: int = 4, whole: bool = False) -> li
     step = next(m * magnitude for m in factors if m * magnitude * count >= span * 0.999)
     first = math.floor(low / step + 1e-9)
     last = math.ceil(high / step - 1e-9)
-    return [index * step for index in range(first, last + 1)]
+    return [index * step for index in range(first, max(first + 1, last) + 1)]
 
 
 def compact(value: float) -> str:
@@ -114,6 +114,14 @@ def compact(value: float) -> str:
 def percent(share: float) -> str:
     """A share as a percentage."""
     return f"{100 * share:.1f} %"
+
+
+def shown(value: object, *, shares: bool = False) -> str:
+    """A number, or a share as a percentage; a dash for what is no number."""
+    found = number(value)
+    if found is None:
+        return "-"
+    return percent(found) if shares else compact(found)
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hiper_agents.training.curves import Column, compact, percent, thin, ticks, trailing_mean
+from hiper_agents.training.curves import Column, compact, shown, thin, ticks, trailing_mean
 from hiper_agents.training.report.markup import Html, element, join
 
 MAX_POINTS = 400
@@ -80,7 +80,7 @@ def _caption(chart: Chart, last: Sequence[float | None]) -> Html:
             "span",
             element("i", class_=f"swatch c{series.color}"),
             series.name if len(chart.series) > 1 else "last",
-            element("b", _shown(value, chart.shares)),
+            element("b", shown(value, shares=chart.shares)),
         )
         for series, value in zip(chart.series, last, strict=False)
     ]
@@ -183,9 +183,3 @@ def _path(across: Sequence[float], column: Column, up: Callable[[float], float])
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.5g}")
-
-
-def _shown(value: float | None, shares: bool) -> str:
-    if value is None:
-        return "-"
-    return percent(value) if shares else compact(value)

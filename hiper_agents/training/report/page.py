@@ -15,16 +15,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hiper_agents.training.curves import Column, compact, duration, mean, number, percent
+from hiper_agents.training.curves import Column, duration, mean, shown
 from hiper_agents.training.records import RunRecords, read_run
 from hiper_agents.training.report.charts import Chart, Series, draw
 from hiper_agents.training.report.episodes import COLORS, cut, episodes
 from hiper_agents.training.report.markup import Html, element, join, trusted
+from hiper_agents.training.report.results import results_table
 
 REPORT_FILE = "report.html"
 MAX_SETTINGS = 300
 MAX_SETTING = 500
-MAX_RESULTS = 6
 MAX_TYPES = 12
 
 GIVEN = (
@@ -90,7 +90,7 @@ def render(records: RunRecords) -> Html:
             _given(records),
             _section("Training", _charts(records), class_="charts"),
             _section("Success by task type", _type_charts(records), class_="charts small"),
-            _section("Evaluation", _results(records.results)),
+            _section("Evaluation", results_table(records.results)),
             _section("Sample episodes", _samples(samples, bool(records.samples))),
             _section("Settings", _settings(records.config)),
         ),
@@ -142,7 +142,7 @@ def _tiles(records: RunRecords) -> Html:
     evaluated = [
         _tile(
             f"{cut(result.get('split'), 40)}, {cut(result.get('mode'), 20)}",
-            _shown(result.get("success_rate"), shares=True),
+            shown(result.get("success_rate"), shares=True),
             f"of {cut(result.get('n'), 12)} tasks",
         )
         for result in list(records.results.values())[:2]
@@ -152,17 +152,17 @@ def _tiles(records: RunRecords) -> Html:
         *evaluated,
         _tile(
             "success in training",
-            _shown(success, shares=True),
-            f"mean of the last {window}: {_shown(recent, shares=True)}" if window > 1 else "",
+            shown(success, shares=True),
+            f"mean of the last {window}: {shown(recent, shares=True)}" if window > 1 else "",
         ),
         _tile("time", "-" if seconds is None else duration(seconds), ""),
-        _tile("turns", _shown(turns), f"{_shown(speed)} a second"),
-        _tile("episodes", _shown(records.last("episodes")), ""),
+        _tile("turns", shown(turns), f"{shown(speed)} a second"),
+        _tile("episodes", shown(records.last("episodes")), ""),
         _tile("iterations", f"{len(records.metrics):,}", ""),
         _tile(
             "options an episode",
-            _shown(records.last("options")),
-            f"{_shown(records.last('option_length'))} turns each",
+            shown(records.last("options")),
+            f"{shown(records.last('option_length'))} turns each",
         ),
         class_="tiles",
     )
@@ -288,80 +288,6 @@ def _type_charts(records: RunRecords) -> Html:
     )
 
 
-def _results(results: dict[str, dict[str, Any]]) -> Html:
-    if not results:
-        return element(
-            "p",
-            "No result of ",
-            element("code", "hiper eval --out"),
-            " is in the folder of this run.",
-            class_="empty",
-        )
-    shown = dict(list(results.items())[:MAX_RESULTS])
-    rows = _result_rows(list(shown.values()))
-    table = element(
-        "table",
-        element(
-            "thead", element("tr", element("th", ""), *(element("th", cut(n, 60)) for n in shown))
-        ),
-        element(
-            "tbody",
-            *(
-                element("tr", element("th", label), *(element("td", cell) for cell in cells))
-                for label, cells in rows
-            ),
-        ),
-    )
-    left_out = len(results) - len(shown)
-    return join(
-        [
-            element("div", table, class_="scroll"),
-            element("p", f"{left_out} more results are in the folder.") if left_out else "",
-        ]
-    )
-
-
-def _result_rows(results: Sequence[dict[str, Any]]) -> list[tuple[str, list[str]]]:
-    """Label and one cell a result, for every figure."""
-
-    def row(label: str, *keys: str, shares: bool = False) -> tuple[str, list[str]]:
-        return label, [_shown(_follow(result, keys), shares=shares) for result in results]
-
-    types = sorted({name for result in results for name in _mapping(result, "per_task_type")})
-    return [
-        ("split", [cut(result.get("split"), 40) for result in results]),
-        ("play", [cut(result.get("mode"), 40) for result in results]),
-        row("tasks", "n"),
-        ("success", [_with_error(result) for result in results]),
-        ("95 % interval", [_interval(result) for result in results]),
-        *(
-            row(cut(name, 60).replace("_", " "), "per_task_type", name, "success_rate", shares=True)
-            for name in types[:MAX_TYPES]
-        ),
-        row("turns an episode", "mean_turns"),
-        row("turns a solved episode", "mean_turns_solved"),
-        row("inadmissible actions", "invalid_action_rate", shares=True),
-        row("options an episode", "options", "mean_per_episode"),
-        row("options a solved episode", "options", "mean_per_solved_episode"),
-        row("turns an option", "options", "mean_length"),
-        row("options with the action they name", "options", "contains_named_action", shares=True),
-        row("boundary agreement with the oracle, F1", "options", "boundary_agreement", "f1"),
-    ]
-
-
-def _with_error(result: dict[str, Any]) -> str:
-    rate, error = number(result.get("success_rate")), number(result.get("success_rate_se"))
-    shown = _shown(rate, shares=True)
-    return shown if error is None else f"{shown} ± {100 * error:.1f}"
-
-
-def _interval(result: dict[str, Any]) -> str:
-    bounds = result.get("success_rate_ci95")
-    if not isinstance(bounds, list) or len(bounds) != 2:
-        return "-"
-    return " to ".join(_shown(bound, shares=True) for bound in bounds)
-
-
 def _samples(drawn: Html, there: bool) -> Html:
     if not there:
         return element("p", "No sample episodes have been written.", class_="empty")
@@ -397,22 +323,3 @@ def _flat(config: dict[str, Any]) -> list[tuple[str, Any]]:
         else:
             pairs.append((key, value))
     return pairs
-
-
-def _mapping(result: dict[str, Any], key: str) -> dict[str, Any]:
-    value = result.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _follow(result: dict[str, Any], keys: Sequence[str]) -> object:
-    value: object = result
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _shown(value: object, *, shares: bool = False) -> str:
-    found = number(value)
-    if found is None:
-        return "-"
-    return percent(found) if shares else compact(found)
