@@ -1,14 +1,12 @@
-"""The hierarchical protocol around a text world.
+"""The Gymnasium environment around text worlds with the hierarchical contract.
 
-:class:`Episode` adds tags, options, a step limit and ``info`` to an open task;
-:class:`HierarchicalTextEnv` is the Gymnasium environment around it. The types of
-:mod:`hiper_envs.contract` can be imported from here as well. Nothing here knows a benchmark, and
-nothing here builds prompts.
+The types of :mod:`hiper_envs.contract` and :class:`~hiper_envs.episode.Episode` can be imported
+from here as well. Nothing here knows a benchmark, and nothing here builds prompts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, cast
 
 import gymnasium as gym
@@ -23,10 +21,9 @@ from hiper_envs.contract import (
     World,
     WorldState,
 )
+from hiper_envs.episode import Episode, StepResult
 from hiper_envs.errors import ResetOptionError
-from hiper_envs.options import OptionTracker
 from hiper_envs.spaces import UnicodeText
-from hiper_envs.tags import ParsedAction, parse
 from hiper_envs.time_limit import outer_time_limit
 
 __all__ = [
@@ -44,103 +41,6 @@ __all__ = [
 
 MAX_OBSERVATION_LENGTH = 8192
 MAX_ACTION_LENGTH = 8192
-
-
-StepResult = tuple[str, float, bool, bool, HierarchicalInfo]
-"""Observation, reward, terminated, truncated, info."""
-
-
-class Episode:
-    """One task being played under the hierarchical protocol.
-
-    Environments, single and vectorised, differ only in how they hold episodes.
-
-    Args:
-        task: The open task.
-        max_turns: Number of steps after which the episode is truncated.
-    """
-
-    __slots__ = ("_max_turns", "_options", "_state", "_task", "ended", "info", "turns")
-
-    def __init__(self, task: OpenTask, max_turns: int) -> None:
-        self._task = task
-        self._max_turns = max_turns
-        self._options = OptionTracker()
-        self._state = task.world.reset()
-        self.turns = 0
-        self.ended = False
-        if task.reference is not None:
-            task.reference.observe(
-                self._state.observation, admissible=self._state.admissible_actions
-            )
-        self.info = self._make_info(ParsedAction(False, None, ""), action_valid=True)
-
-    @property
-    def observation(self) -> str:
-        """The latest text of the world."""
-        return self._state.observation
-
-    def step(self, text: str) -> StepResult:
-        """Play one turn with an agent's text.
-
-        A malformed text leaves the world as it is, repeats its observation and costs the turn.
-
-        Raises:
-            ResetNeeded: If the episode has ended.
-        """
-        if self.ended:
-            raise ResetNeeded(
-                f"the episode of task {self._task.info.task_id!r} has ended after {self.turns} "
-                "steps; call reset() before the next step()"
-            )
-        parsed = parse(text)
-        action_valid = parsed.format_valid and parsed.action in self._state.admissible_actions
-        reward = 0.0
-        if parsed.format_valid:
-            self._state = self._task.world.step(parsed.action)
-            reward = self._state.reward
-            if self._task.reference is not None:
-                self._task.reference.observe(
-                    self._state.observation, parsed.action, self._state.admissible_actions
-                )
-        self.turns += 1
-        terminated = self._state.terminated
-        truncated = not terminated and self.turns >= self._max_turns
-        self.ended = terminated or truncated
-        self._options.step(
-            switch=parsed.switch, subgoal=parsed.subgoal, reward=reward, ended=self.ended
-        )
-        self.info = self._make_info(parsed, action_valid=action_valid)
-        return self._state.observation, reward, terminated, truncated, self.info
-
-    def _make_info(self, parsed: ParsedAction, *, action_valid: bool) -> HierarchicalInfo:
-        task, state, options = self._task.info, self._state, self._options
-        info: HierarchicalInfo = {
-            "task_id": task.task_id,
-            "task": task.task,
-            "task_type": task.task_type,
-            "split": task.split,
-            "admissible_actions": state.admissible_actions,
-            "won": state.won,
-            "score": state.score,
-            "action": parsed.action,
-            "action_valid": action_valid,
-            "format_valid": parsed.format_valid,
-            "format_error": parsed.format_error,
-            "subgoal": options.subgoal,
-            "option_id": options.option_id,
-            "option_step": options.option_step,
-            "option_boundary": options.boundary,
-            "option_closed": options.closed,
-            "closed_option_length": options.closed_length,
-            "closed_option_return": options.closed_return,
-        }
-        reference = self._task.reference
-        if reference is not None:
-            info["reference_subgoal"] = reference.subgoal
-            info["reference_boundary"] = reference.boundary
-            info["expert_action"] = reference.expert_action
-        return info
 
 
 class HierarchicalTextEnv(gym.Env[str, str]):

@@ -7,7 +7,6 @@ loop. The module knows nothing of tags or of any benchmark.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 from typing import Any, cast
 
 import numpy as np
@@ -20,12 +19,12 @@ from numpy.typing import NDArray
 from hiper_envs.core import (
     MAX_ACTION_LENGTH,
     MAX_OBSERVATION_LENGTH,
-    Episode,
     TaskSource,
     check_limits,
     render_episode,
     task_id_option,
 )
+from hiper_envs.episode import INFO_KINDS, Episode
 from hiper_envs.errors import ResetOptionError
 from hiper_envs.spaces import UnicodeText
 
@@ -118,13 +117,14 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
         seeds = self._per_env("seed", seed)
         task_ids = self._per_env("task_id", options.get("task_id"))
         task_id_option({**options, "task_id": None})
-        _, infos = self.reset_dicts(
+        self.reset_dicts(
             indices,
             seed=[seeds[i] for i in indices],
             task_id=[task_ids[i] for i in indices],
         )
         observations = tuple("" if e is None else e.observation for e in self._episodes)
-        return observations, batch_infos(infos, indices, self.num_envs)
+        reset = [self._running(index) for index in indices]
+        return observations, batch_infos(reset, indices, self.num_envs)
 
     def step(self, actions: Sequence[str]) -> VectorStep:
         """Play one turn in every environment.
@@ -141,14 +141,22 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
         Raises:
             ResetNeeded: Before the first :meth:`reset`; with ``DISABLED`` also at an ended episode.
         """
-        observations, rewards, terminated, truncated, infos = self.step_dicts(actions)
-        return (
-            tuple(observations),
-            np.array(rewards, dtype=np.float64),
-            np.array(terminated, dtype=np.bool_),
-            np.array(truncated, dtype=np.bool_),
-            batch_infos(infos, range(self.num_envs), self.num_envs),
-        )
+        _check_count(actions, self.num_envs)
+        finals: dict[int, Episode] = {}
+        rewards = np.zeros(self.num_envs, dtype=np.float64)
+        terminated = np.zeros(self.num_envs, dtype=np.bool_)
+        truncated = np.zeros(self.num_envs, dtype=np.bool_)
+        for index, text in enumerate(actions):
+            rewards[index], played = self._play(index, text)
+            if played.ended:
+                terminated[index], truncated[index] = played.terminated, played.truncated
+                if played is not self._episodes[index]:
+                    finals[index] = played
+        episodes = [self._running(index) for index in range(self.num_envs)]
+        infos = batch_infos(episodes, range(self.num_envs), self.num_envs)
+        if finals:
+            infos.update(self._batch_finals(finals))
+        return tuple(e.observation for e in episodes), rewards, terminated, truncated, infos
 
     def reset_dicts(
         self,
@@ -202,16 +210,21 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
         """
         if indices is None:
             indices = range(self.num_envs)
-        if len(actions) != len(indices):
-            raise ValueError(f"{len(actions)} actions for {len(indices)} environments")
-        steps = [self._step_one(i, text) for i, text in zip(indices, actions, strict=True)]
-        return (
-            [step[0] for step in steps],
-            [step[1] for step in steps],
-            [step[2] for step in steps],
-            [step[3] for step in steps],
-            [step[4] for step in steps],
-        )
+        _check_count(actions, len(indices))
+        batch: DictStep = [], [], [], [], []
+        observations, rewards, terminated, truncated, infos = batch
+        for index, text in zip(indices, actions, strict=True):
+            reward, played = self._play(index, text)
+            now = self._running(index)
+            info = _info(now)
+            if played is not now:
+                info = {**info, "final_obs": played.observation, "final_info": _info(played)}
+            observations.append(now.observation)
+            rewards.append(reward)
+            terminated.append(played.terminated)
+            truncated.append(played.truncated)
+            infos.append(info)
+        return batch
 
     def render(self) -> tuple[str, ...] | None:
         """Each episode's state as text; None without ``render_mode="ansi"``."""
@@ -223,18 +236,34 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
         """Drop all episodes."""
         self._episodes = [None] * self.num_envs
 
-    def _step_one(self, index: int, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+    def _play(self, index: int, text: str) -> tuple[float, Episode]:
+        """Play one turn of an environment, or reset it, as the autoreset mode has it.
+
+        Returns:
+            The reward and the episode that was played. With ``SAME_STEP`` this is no longer the
+            environment's running one if it ended.
+        """
         episode = self._running(index)
         if episode.ended and self.autoreset_mode is AutoresetMode.NEXT_STEP:
-            episode = self._begin(index)
-            return episode.observation, 0.0, False, False, _info(episode)
-        observation, reward, terminated, truncated, _ = episode.step(action)
-        info = _info(episode)
+            return 0.0, self._begin(index)
+        reward = episode.play(text)
         if episode.ended and self.autoreset_mode is AutoresetMode.SAME_STEP:
-            episode = self._begin(index)
-            info = {"final_obs": observation, "final_info": info, **_info(episode)}
-            observation = episode.observation
-        return observation, reward, terminated, truncated, info
+            self._begin(index)
+        return reward, episode
+
+    def _batch_finals(self, finals: Mapping[int, Episode]) -> dict[str, Any]:
+        """The entries of ``infos`` about episodes that ended in a step that began others."""
+        indices = list(finals)
+        mask = np.zeros(self.num_envs, dtype=np.bool_)
+        mask[indices] = True
+        observations = np.full(self.num_envs, None, dtype=object)
+        observations[indices] = [episode.observation for episode in finals.values()]
+        return {
+            "final_obs": observations,
+            "_final_obs": mask,
+            "final_info": batch_infos(list(finals.values()), indices, self.num_envs),
+            "_final_info": mask.copy(),
+        }
 
     def _begin(self, index: int, position: int | None = None) -> Episode:
         if position is None:
@@ -272,51 +301,42 @@ class TextVectorEnv(VectorEnv[tuple[str, ...], Sequence[str], NDArray[Any]]):
 
 
 def batch_infos(
-    infos: Sequence[Mapping[str, Any]], indices: Sequence[int], num_envs: int
-) -> dict[str, Any]:
-    """Batch info dicts as Gymnasium's vector environments do, but column by column.
+    episodes: Sequence[Episode], indices: Sequence[int], num_envs: int
+) -> dict[str, NDArray[Any]]:
+    """Batch the infos of episodes as Gymnasium's vector environments do, but column by column.
 
     Args:
-        infos: An info dict for each environment that has one; nested dicts are batched likewise.
-        indices: The environment of each info.
+        episodes: At least one episode.
+        indices: The environment of each, in rising order.
         num_envs: Length of the arrays.
 
     Returns:
         For every key an array ``[num_envs]`` (of numbers, else of objects) and under ``_key`` the
         mask of the environments that have it.
     """
-    batched: dict[str, Any] = {}
-    everyone = len(infos) == num_envs and indices == range(num_envs)
-    for key in dict.fromkeys(chain.from_iterable(infos)):
-        try:
-            values = [info[key] for info in infos]
-            rows = slice(None) if everyone else list(indices)
-        except KeyError:
-            having = [
-                (index, info) for index, info in zip(indices, infos, strict=True) if key in info
-            ]
-            values = [info[key] for _, info in having]
-            rows = [index for index, _ in having]
-        batched[key] = _column(values, rows, num_envs)
-        batched[f"_{key}"] = mask = np.zeros(num_envs, dtype=np.bool_)
-        mask[rows] = True
+    count = len(episodes)
+    columns = zip(*[episode.info_values() for episode in episodes], strict=True)
+    batched: dict[str, NDArray[Any]] = {}
+    for (key, kind), values in zip(INFO_KINDS.items(), columns, strict=False):
+        # An iterator, because numpy would take a list of equally long tuples for a matrix.
+        column: NDArray[Any] = np.fromiter(values, dtype=kind, count=count)
+        mask = np.ones(count, dtype=np.bool_)
+        if count < num_envs:
+            column, mask = _spread(column, indices, num_envs), _spread(mask, indices, num_envs)
+        batched[key], batched[f"_{key}"] = column, mask
     return batched
 
 
-def _column(values: list[Any], rows: slice | list[int], num_envs: int) -> Any:
-    kind = type(values[0])
-    if kind is dict:
-        return batch_infos(
-            values, range(num_envs)[rows] if isinstance(rows, slice) else rows, num_envs
-        )
-    if kind in (bool, int, float):
-        column = np.zeros(num_envs, dtype=kind)
-        column[rows] = values
-    else:
-        column = np.full(num_envs, None, dtype=object)
-        # Through an iterator, because numpy would take a list of equally long tuples for a matrix.
-        column[rows] = np.fromiter(values, dtype=object, count=len(values))
-    return column
+def _spread(column: NDArray[Any], rows: Sequence[int], num_envs: int) -> NDArray[Any]:
+    empty = None if column.dtype == object else 0
+    wide = np.full(num_envs, empty, dtype=column.dtype)
+    wide[rows] = column
+    return wide
+
+
+def _check_count(actions: Sequence[str], count: int) -> None:
+    if len(actions) != count:
+        raise ValueError(f"{len(actions)} actions for {count} environments")
 
 
 def _one_each(name: str, value: Any, count: int) -> list[Any]:

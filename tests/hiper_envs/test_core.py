@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hiper_envs.core import Episode, HierarchicalInfo, HierarchicalTextEnv
+from hiper_envs.episode import INFO_KINDS
 from hiper_envs.errors import ResetOptionError, UnknownTaskError
 from hiper_envs.tags import render
 
@@ -69,6 +70,10 @@ class TestInfo:
         assert types_of(info) == INFO_TYPES
         assert HierarchicalInfo.__required_keys__ == set(INFO_TYPES)
         assert HierarchicalInfo.__optional_keys__ == set(REFERENCE_TYPES)
+        kinds = {**INFO_TYPES, **REFERENCE_TYPES}
+        assert list(INFO_KINDS.items()) == [
+            (key, kind if kind in (bool, int, float) else object) for key, kind in kinds.items()
+        ]
 
     def test_at_reset_no_option_runs(self, env: HierarchicalTextEnv) -> None:
         observation, info = at(env, 4)

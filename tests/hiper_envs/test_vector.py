@@ -9,7 +9,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from hiper_envs.core import HierarchicalTextEnv
+from hiper_envs.core import Episode, HierarchicalTextEnv
 from hiper_envs.errors import ResetOptionError, UnknownTaskError
 from hiper_envs.tags import render
 from hiper_envs.vector import TextVectorEnv, batch_infos
@@ -44,6 +44,20 @@ def plain(value: Any) -> Any:
 def assert_same(ours: Sequence[Any], theirs: Sequence[Any]) -> None:
     for mine, gymnasiums in zip(ours, theirs, strict=True):
         assert plain(mine) == plain(gymnasiums)
+
+
+def assert_columns(infos: dict[str, Any], dicts: Sequence[dict[str, Any]]) -> None:
+    keys = set().union(*dicts)
+    assert {key for key in infos if not key.startswith("_")} == keys
+    for key in keys:
+        having = [key in info for info in dicts]
+        assert infos[f"_{key}"].tolist() == having
+        for index in np.flatnonzero(having):
+            if key == "final_info":
+                final = dicts[index][key]
+                assert {name: infos[key][name][index] for name in final} == final
+            else:
+                assert infos[key][index] == dicts[index][key]
 
 
 @pytest.fixture
@@ -208,12 +222,12 @@ class TestDicts:
         observations, infos = batched.reset(seed=1)
         texts, dicts = listed.reset_dicts(seed=1)
         assert list(observations) == texts
-        assert plain(infos) == plain(batch_infos(dicts, range(NUM_ENVS), NUM_ENVS))
+        assert_columns(infos, dicts)
         for turn in range(3 * TURNS):
             *columns, infos = batched.step(texts_of_turn(turn))
             *lists, dicts = listed.step_dicts(texts_of_turn(turn))
             assert [list(column) for column in columns] == lists
-            assert plain(infos) == plain(batch_infos(dicts, range(NUM_ENVS), NUM_ENVS))
+            assert_columns(infos, dicts)
 
     def test_some_environments_in_any_order(self, make: Make) -> None:
         envs = make(autoreset_mode="Disabled")
@@ -229,24 +243,24 @@ class TestDicts:
 
 
 class TestBatchInfos:
-    def test_missing_keys_are_masked(self) -> None:
-        infos = [{"a": 1, "t": ("x", "y")}, {"a": 2, "nested": {"b": 0.5}}]
-        batched = batch_infos(infos, [2, 0], 3)
-        assert plain(batched) == {
-            "_a": ("bool", [True, False, True]),
-            "_nested": ("bool", [True, False, False]),
-            "_t": ("bool", [False, False, True]),
-            "a": ("int64", [2, 0, 1]),
-            "nested": {"_b": ("bool", [True, False, False]), "b": ("float64", [0.5, 0.0, 0.0])},
-            "t": ("object", [None, None, ("x", "y")]),
-        }
+    def test_environments_without_an_info_are_masked(self, make_corridors: Make) -> None:
+        episodes = [Episode(make_corridors().open(length - 2), 9) for length in (4, 6)]
+        episodes[1].step("east")
+        batched = batch_infos(episodes, [0, 2], 3)
+        assert batched["task_id"].tolist() == ["corridor/4", None, "corridor/6"]
+        assert batched["admissible_actions"].tolist() == [("east",), None, ("east", "west")]
+        assert plain(batched["option_id"]) == ("int64", [-1, 0, 0])
+        assert plain(batched["option_boundary"]) == ("bool", [False, False, True])
+        assert plain(batched["score"]) == ("float64", [0.0, 0.0, 0.0])
+        masks = [value.tolist() for key, value in batched.items() if key.startswith("_")]
+        assert masks == [[True, False, True]] * (len(batched) // 2)
 
-    def test_tuples_of_one_length_stay_tuples(self) -> None:
-        batched = batch_infos([{"t": ("x", "y")}] * 2, [0, 1], 2)
-        assert batched["t"].tolist() == [("x", "y"), ("x", "y")]
-
-    def test_nothing(self) -> None:
-        assert batch_infos([], [], 3) == {}
+    def test_tuples_of_one_length_stay_tuples(self, make_corridors: Make) -> None:
+        episodes = [Episode(make_corridors().open(5), 9) for _ in range(2)]
+        for episode in episodes:
+            episode.step("east")
+        batched = batch_infos(episodes, range(2), 2)
+        assert batched["admissible_actions"].tolist() == [("east", "west")] * 2
 
 
 def test_render_and_close(make: Make) -> None:
