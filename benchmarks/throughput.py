@@ -85,8 +85,8 @@ def measure_import(repeats: int) -> Summary:
 def measure_vector(env_id: str, kwargs: Mapping[str, Any], args: ThroughputArgs) -> dict[str, Any]:
     """Steps per second of the batched vector env and of as many single environments.
 
-    Processor time of the calls of ``step`` (and of ``reset``, where an episode ended); the choice of
-    actions, random among the admissible ones, is left out.
+    Processor time of the calls of ``step`` (and of ``reset``, where an episode ended); the choice
+    of actions, random among the admissible ones, is left out.
     """
     import gymnasium as gym
 
