@@ -28,7 +28,7 @@ from hiper_envs.errors import (
 )
 from hiper_envs.paths import alfworld_folders
 
-__all__ = ["SPLITS", "GameTask", "TaskSet", "load_tasks", "open_stores"]
+__all__ = ["SPLITS", "GameTask", "TaskSet", "collect_tasks", "load_tasks", "open_stores"]
 
 _GENERATED = "generated"
 SPLITS = (*DATA_SPLITS, _GENERATED)
@@ -205,11 +205,10 @@ def load_tasks(
     kinds = _checked_types(task_types)
     if split == _GENERATED:
         return _generated(seed, num, kinds)
-    stores = open_stores(root, progress)
-    places = _places(split, tuple(stores))
-    if not places:
+    stores = tuple(open_stores(root, progress))
+    if not _places(split, stores):
         raise _no_games(split, stores, root)
-    return _stored(split, kinds, tuple(stores))
+    return collect_tasks(split, stores, kinds)
 
 
 def open_stores(
@@ -297,7 +296,20 @@ def _generated(seed: int, num: int, kinds: frozenset[str]) -> TaskSet:
 
 
 @lru_cache(maxsize=32)
-def _stored(split: str, kinds: frozenset[str], stores: tuple[GameStore, ...]) -> TaskSet:
+def collect_tasks(
+    split: str, stores: tuple[GameStore, ...], kinds: frozenset[str] = frozenset(TASK_TYPES)
+) -> TaskSet:
+    """The tasks of a split that lie in some stores.
+
+    Args:
+        split: A split of the published data.
+        stores: Where to look; the first one wins among identical games.
+        kinds: Only tasks of these types.
+
+    Raises:
+        GameFormatError: If a game of the split cannot be used.
+        DataError: If two stores disagree about a game, or no task is left.
+    """
     places = _places(split, stores)
     tasks = [
         GameTask(task_id, split, kind, str(store.source.path), entry.member)
@@ -309,7 +321,7 @@ def _stored(split: str, kinds: frozenset[str], stores: tuple[GameStore, ...]) ->
 
 @lru_cache(maxsize=32)
 def _places(split: str, stores: tuple[GameStore, ...]) -> _Places:
-    """Where the playable games of a split lie; the first source wins among identical files."""
+    """Where the playable games of a split lie."""
     places: dict[str, tuple[GameStore, Entry]] = {}
     for store in stores:
         for entry in _playable(store, split):

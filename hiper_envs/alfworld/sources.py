@@ -32,6 +32,7 @@ __all__ = [
     "GameFile",
     "Source",
     "ZipSource",
+    "by_hand",
     "decode_game",
     "find_sources",
     "how_to_get",
@@ -105,21 +106,32 @@ class FolderSource:
     def fingerprint(self) -> str:
         """A digest of the listing: every game's path, size and modification time."""
         digest = hashlib.sha256(f"folder {self.path.resolve()}\n".encode())
-        for file in self.files():
-            stat = _stat(self.path / file.member)
+        for file, stat in self._listing():
             digest.update(f"{file.member} {stat.st_size} {stat.st_mtime_ns}\n".encode())
         return digest.hexdigest()
 
     def files(self) -> list[GameFile]:
         """The games of the benchmark in here, sorted by task id."""
+        return [file for file, _ in self._listing()]
+
+    def _listing(self) -> list[tuple[GameFile, os.stat_result]]:
         found = []
         for split in DATA_SPLITS:
             for game in _folders(self.path / _TREE / split):
-                for trial in _folders(game):
-                    if (trial / _GAME_FILE).is_file():
-                        parts = (split, game.name, trial.name)
-                        found.append(_game_file(*parts, "/".join((_TREE, *parts, _GAME_FILE))))
-        return sorted(filter(None, found))
+                for trial in _folders(game.path):
+                    parts = (split, game.name, trial.name)
+                    file = _game_file(*parts, "/".join((_TREE, *parts, _GAME_FILE)))
+                    if file is None:
+                        continue
+                    try:
+                        found.append((file, os.stat(f"{trial.path}/{_GAME_FILE}")))
+                    except FileNotFoundError:
+                        continue
+                    except OSError as error:
+                        raise DataError(
+                            f"{trial.path}: cannot be read: {error.strerror}"
+                        ) from error
+        return sorted(found, key=lambda pair: pair[0])
 
     def read(self, member: str) -> bytes:
         """The content of one game file."""
@@ -231,11 +243,15 @@ def decode_game(raw: bytes, where: str) -> dict[str, Any]:
 
 
 def how_to_get(folder: Path) -> str:
-    """The two ways to put the official games into `folder`, as a sentence for error messages."""
+    """The ways to put the official games into `folder`, for error messages."""
+    return f"Get them with `hiper data download`. {by_hand(folder)}"
+
+
+def by_hand(folder: Path) -> str:
+    """The steps of a manual download into `folder`, for error messages."""
     return (
-        f"Get them with `hiper data download`, or without a network: fetch {ARCHIVE_URL} "
-        f"elsewhere, copy the file to {folder} (as it is, not unpacked), and run "
-        f"`hiper data verify`."
+        f"Without a network: fetch {ARCHIVE_URL} on another machine, copy the file to {folder} "
+        "as it is, not unpacked, and run `hiper data verify`."
     )
 
 
@@ -248,10 +264,10 @@ def _game_file(split: str, game: str, trial: str, member: str) -> GameFile | Non
     return GameFile("/".join(parts), member)
 
 
-def _folders(parent: Path) -> Iterator[Path]:
+def _folders(parent: Path | str) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(parent) as entries:
-            yield from (Path(entry.path) for entry in entries if entry.is_dir())
+            yield from (entry for entry in entries if entry.is_dir())
     except FileNotFoundError:
         return
     except OSError as error:
