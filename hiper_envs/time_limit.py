@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 
 import gymnasium as gym
+from gymnasium.wrappers import TimeLimit
 
 __all__ = ["outer_time_limit"]
 
@@ -25,9 +26,6 @@ def outer_time_limit(env: gym.Env[str, str]) -> int | None:
     Args:
         env: The innermost environment, inside its ``reset``.
     """
-    # Imported late: while `import gymnasium` loads plug-ins, its wrappers do not exist yet.
-    from gymnasium.wrappers import TimeLimit
-
     limits = []
     frame = sys._getframe(1)
     for _ in range(_DEEPEST_STACK_OF_WRAPPERS):

@@ -43,6 +43,10 @@ def test_gymnasium_may_be_imported_first() -> None:
     run("import gymnasium, hiper_envs; gymnasium.spec('HiPER-ALFWorld-v0')")
 
 
+def test_an_id_with_a_module_needs_no_import() -> None:
+    run("import gymnasium; gymnasium.make('hiper_envs:HiPER-ALFWorld-v0', split='generated')")
+
+
 def test_registering_again_changes_nothing() -> None:
     before = gym.spec("HiPER-ALFWorld-v0")
     with warnings.catch_warnings():
