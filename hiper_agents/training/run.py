@@ -51,6 +51,8 @@ class TrainConfig:
     """Advantage estimator, by its registered name."""
     split: str | None = None
     """Tasks to train on: by default `train`, or generated ones where no data is installed."""
+    task_types: tuple[str, ...] | None = None
+    """Train on these task types only."""
     minutes: float | None = 10.0
     """Time budget, counted over all sittings of a run."""
     iterations: int | None = None
@@ -273,9 +275,12 @@ def train(
 
 def _tasks(config: TrainConfig) -> TaskSource:
     try:
-        split = {} if config.split is None else {"split": config.split}
+        chosen = {"split": config.split, "task_types": config.task_types}
         env = gym.make(
-            config.env, disable_env_checker=True, max_turns=config.max_turns, **split
+            config.env,
+            disable_env_checker=True,
+            max_turns=config.max_turns,
+            **{name: value for name, value in chosen.items() if value is not None},
         ).unwrapped
     except gym.error.Error as error:
         raise HiperError(f"cannot make {config.env}: {error}") from error
@@ -310,6 +315,8 @@ def read_config(run: Path) -> TrainConfig:
     """
     try:
         values = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
+        if values["task_types"] is not None:
+            values["task_types"] = tuple(values["task_types"])
         values["network"] = NetworkConfig(**values["network"])
         values["ppo"] = PPOConfig(**values["ppo"])
         return TrainConfig(**values)
