@@ -17,13 +17,16 @@ SPLIT_WITHOUT_DATA = "generated"
 logger = logging.getLogger(__name__)
 
 
-def make_env(env_id: str, split: str | None = None, **kwargs: Any) -> HierarchicalTextEnv:
+def make_env(
+    env_id: str, split: str | None = None, *, default_split: str = DEFAULT_SPLIT, **kwargs: Any
+) -> HierarchicalTextEnv:
     """Makes a hierarchical environment, without Gymnasium's wrappers.
 
     Args:
         env_id: Its Gymnasium id.
-        split: Which tasks; None for `DEFAULT_SPLIT`, or generated tasks, with a warning, where no
+        split: Which tasks; None for `default_split`, or generated tasks, with a warning, where no
             data is installed. A split that is named is never replaced.
+        default_split: What None stands for.
         **kwargs: More arguments of the environment.
 
     Raises:
@@ -31,11 +34,11 @@ def make_env(env_id: str, split: str | None = None, **kwargs: Any) -> Hierarchic
             environment is not a hierarchical one.
     """
     try:
-        return _make(env_id, split or DEFAULT_SPLIT, kwargs)
+        return _make(env_id, split or default_split, kwargs)
     except DataNotFoundError as error:
         if split is not None:
             raise
-        logger.warning("playing generated tasks instead of %s: %s", DEFAULT_SPLIT, error)
+        logger.warning("playing generated tasks instead of %s: %s", default_split, error)
         return _make(env_id, SPLIT_WITHOUT_DATA, kwargs)
 
 

@@ -20,7 +20,7 @@ try:
     from hiper_agents.training.samples import SAMPLES_FILE, sample_episodes
 except ImportError as error:
     raise MissingDependencyError(
-        f'training needs {error.name}, which comes with: pip install "hiper-gym[agents]"'
+        f'training needs {error.name}, which comes with: pip install "hiper-gym[compact]"'
     ) from error
 
 _REPORT_SECONDS = 60.0

@@ -14,16 +14,15 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-import gymnasium as gym
 import numpy as np
 import torch
 
-import hiper_envs  # noqa: F401  (registers the environments)
 from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.buffer import OptionRolloutBuffer
 from hiper_agents.compact.network import CompactNetwork, NetworkConfig
 from hiper_agents.compact.player import Player
 from hiper_agents.compact.vocabulary import Vocabulary
+from hiper_agents.environments import make_env
 from hiper_agents.estimators import get_estimator
 from hiper_agents.estimators.advantages import whiten
 from hiper_agents.training.checkpoint import read_checkpoint, restore, save_checkpoint, write_text
@@ -32,7 +31,7 @@ from hiper_agents.training.metrics import Metrics, MetricsLog
 from hiper_agents.training.ppo import PPOConfig, make_optimizer, update
 from hiper_agents.training.sampler import TaskSampler
 from hiper_agents.training.warm_start import warm_start
-from hiper_envs.core import HierarchicalTextEnv, TaskSource
+from hiper_envs.core import TaskSource
 from hiper_envs.errors import HiperError
 
 CONFIG_FILE = "config.json"
@@ -274,19 +273,9 @@ def train(
 
 
 def _tasks(config: TrainConfig) -> TaskSource:
-    try:
-        chosen = {"split": config.split, "task_types": config.task_types}
-        env = gym.make(
-            config.env,
-            disable_env_checker=True,
-            max_turns=config.max_turns,
-            **{name: value for name, value in chosen.items() if value is not None},
-        ).unwrapped
-    except gym.error.Error as error:
-        raise HiperError(f"cannot make {config.env}: {error}") from error
-    if not isinstance(env, HierarchicalTextEnv):
-        raise HiperError(f"{config.env} is not a hierarchical text environment")
-    return env.source
+    chosen = {"task_types": config.task_types, "max_turns": config.max_turns}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    return make_env(config.env, config.split, default_split="train", **given).source
 
 
 def _open(config: TrainConfig, run: Path, resume: bool) -> Trainer:
