@@ -127,7 +127,7 @@ def download_file(
         if sha256 is not None and found != sha256.lower():
             part.unlink()
             raise DataError(
-                f"{url} sent a file with SHA-256 {found} instead of {sha256}; it was deleted, try again"
+                f"{url} sent a file with SHA-256 {found} instead of {sha256}; it was deleted"
             )
         os.replace(part, target)
     except OSError as error:
