@@ -171,7 +171,7 @@ class ZipSource:
         if repeated:
             raise DataError(f"{self.path}: holds {repeated[0]} more than once. {_REPLACE}")
         matches = filter(None, map(_MEMBER.fullmatch, names))
-        found = [_game_file(*m.groups(), m[0]) for m in matches if m[1] in DATA_SPLITS]
+        found = [_game_file(m[1], m[2], m[3], m[0]) for m in matches if m[1] in DATA_SPLITS]
         return sorted(filter(None, found))
 
     def read(self, member: str) -> bytes:
