@@ -192,18 +192,23 @@ def test_a_problem_is_recorded_with_its_file(files: Files, write_zip: Write) -> 
         assert third.problem == ""
 
 
-def test_what_cannot_be_read_is_not_remembered(files: Files, write_tree: Write) -> None:
-    source = FolderSource(write_tree(files))
-    name = sorted(files)[0]
-    # A folder in place of the file: it is listed, and cannot be read, not even by the superuser.
-    (source.path / name).unlink()
-    (source.path / name).mkdir()
-    stamp = (source.path / name).stat()
-    assert "cannot be read" in open_store(source).entries[0].problem
-    (source.path / name).rmdir()
-    (source.path / name).write_bytes(files[name])
-    os.utime(source.path / name, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    assert open_store(source).entries[0].problem == ""
+class Flaky(FolderSource):
+    """A folder on a disk that fails now and then."""
+
+    failing = True
+
+    def read(self, member: str) -> bytes:
+        if self.failing:
+            raise DataError("the disk is away")
+        return super().read(member)
+
+
+def test_what_cannot_be_read_is_not_remembered(files: Files, write_tree: Write, root: Path) -> None:
+    source = Flaky(write_tree(files))
+    assert {entry.problem for entry in open_store(source).entries} == {"the disk is away"}
+    assert not (root / "cache").exists()
+    source.failing = False
+    assert {entry.problem for entry in open_store(source).entries} == {""}
 
 
 def test_unsolvable_games_are_kept_apart(files: Files, write_zip: Write) -> None:
