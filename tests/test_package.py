@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import hiper_envs
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("webshop_server", "hiper_envs", "hiper_agents", "benchmarks")
 HEAVY = ("torch", "transformers", "textworld", "alfworld", "flask", "selenium", "matplotlib")
@@ -109,6 +111,13 @@ def test_wheel_holds_no_data(wheel: list[str]) -> None:
     assert [name for name in wheel if name.endswith(suffixes)] == []
     top = {name.split("/")[0] for name in wheel}
     assert {name for name in top if not name.endswith(".dist-info")} <= set(PACKAGES)
+
+
+def test_versions_agree() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'\nversion = "{hiper_envs.__version__}"\n' in text
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {hiper_envs.__version__}\n" in citation
 
 
 def test_wheel_declares_the_command(wheel: list[str]) -> None:
