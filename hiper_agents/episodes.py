@@ -87,7 +87,7 @@ class EpisodeRecord:
 def summarise(
     episodes: Sequence[EpisodeRecord], named_action: NamedAction | None = None
 ) -> dict[str, Any]:
-    """Figures of a list of episodes, as a JSON-able dict; see the evaluation page of the docs.
+    """Figures of a list of episodes, as a JSON-able dict.
 
     Args:
         episodes: At least one.

@@ -212,6 +212,21 @@ class TestErrors:
         with pytest.raises(HiperError, match="cannot make Nowhere-v0"):
             evaluate(Walker(), "Nowhere-v0", "all")
 
+    def test_an_argument_that_the_environment_lacks(self) -> None:
+        with pytest.raises(HiperError, match=r"cannot make Corridor-v0: .*backend"):
+            evaluate(Walker(), CORRIDOR, "all", env_kwargs={"backend": "native"})
+
+    def test_an_environment_without_options(self) -> None:
+        class Flat(gym.Env[int, int]):
+            def __init__(self, split: str, reference: bool) -> None: ...
+
+        gym.register("Flat-v0", entry_point=Flat)
+        try:
+            with pytest.raises(HiperError, match="not a hierarchical text environment: Flat"):
+                evaluate(Walker(), "Flat-v0", "all")
+        finally:
+            del gym.registry["Flat-v0"]
+
     def test_unknown_split(self) -> None:
         with pytest.raises(UnknownSplitError, match="'most'"):
             evaluate(Walker(), CORRIDOR, "most")
