@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 import re
 import sys
 import weakref
@@ -142,6 +143,7 @@ def _make_engine() -> Any:
             "TextWorld 1.7 updates locals() before eval, which has no effect from Python 3.13 on. "
             'Use Python 3.10 to 3.12 with pip install "hiper-gym[alfworld]", or backend="native"'
         )
+    data_folder = os.environ.get("ALFWORLD_DATA")
     try:
         import textworld
         from alfworld.agents.environment.alfred_tw_env import AlfredDemangler
@@ -150,6 +152,10 @@ def _make_engine() -> Any:
         raise MissingDependencyError(
             'the textworld backend needs TextWorld: pip install "hiper-gym[alfworld]"'
         ) from error
+    finally:
+        # alfworld sets the variable when it is imported, and games would be looked for there.
+        if data_folder is None:
+            os.environ.pop("ALFWORLD_DATA", None)
     infos = textworld.EnvInfos(won=True, admissible_commands=True)
     return AlfredDemangler(PddlEnv(infos), shuffle=False)
 

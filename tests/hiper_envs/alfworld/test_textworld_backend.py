@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -187,3 +189,19 @@ def test_missing_textworld_names_the_extra(
         message = r'pip install "hiper-gym\[alfworld\]"'
     with pytest.raises(MissingDependencyError, match=message):
         TextWorldWorld(data)
+
+
+@needs_textworld
+def test_where_games_are_looked_for_does_not_change(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("ALFWORLD_DATA", raising=False)
+    # A fresh process: only the first import of alfworld sets the variable.
+    program = (
+        "import os; from hiper_envs.alfworld.textworld_backend import TextWorldWorld;"
+        "from hiper_envs.alfworld.generator import generate_game;"
+        "TextWorldWorld(generate_game(0)); assert 'ALFWORLD_DATA' not in os.environ"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program], check=True, env={**os.environ, "HOME": str(tmp_path)}
+    )
