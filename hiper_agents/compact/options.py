@@ -4,7 +4,8 @@ An option here is a subgoal of the benchmark's vocabulary (`find a mug`, `heat t
 planner chooses among the subgoals that make sense with what the hand holds; until the option ends
 the executor may only search (go to, open) or do the one thing that the subgoal names. The option
 ends when that was done, or when what has been seen makes it impossible, or when the switch head
-says so. Which subgoal leads to success is not known here: that is learned.
+says so, and then another subgoal is chosen. Which one leads to success is not known here: that is
+learned.
 """
 
 from __future__ import annotations

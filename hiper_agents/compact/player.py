@@ -265,9 +265,11 @@ class Player:
         offered: list[list[Subgoal]] = []
         for turn in turns:
             slot = slots[turn]
+            subgoals = candidates(slot.memory)
             if slot.outcome == "running":
                 slot.outcome = "dropped"
-            subgoals = candidates(slot.memory)
+                # To switch means to want something else: going on with the same is KEEP.
+                subgoals = [s for s in subgoals if s != slot.subgoal] or subgoals
             if script is not None and script[turn].subgoal not in subgoals:
                 subgoals.append(script[turn].subgoal)
             running = slot.running
