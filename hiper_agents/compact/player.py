@@ -60,8 +60,8 @@ class Situation:
 class Decisions:
     """Everything that was decided in one turn of B episodes, or in many turns put together.
 
-    Where an option was forced to end, or none was running, there was no switch decision. Rows of
-    `planned` belong to the boundary turns in order: their owners count boundaries, not turns.
+    Where no option was running, or there was nothing to switch to, the switch head was not asked.
+    Rows of `planned` belong to the boundary turns in order: their owners count boundaries.
     """
 
     before: Situation
@@ -71,13 +71,14 @@ class Decisions:
     planned: Rows
     executed: Rows
     boundary: NDArray[np.bool_]
-    forced: NDArray[np.bool_]
+    asked: NDArray[np.bool_]
+    """[B] The switch head decided."""
     subgoal_choice: IntArray
     """[boundaries] chosen row of `planned`, counted within its turn."""
     action_choice: IntArray
     """[B] chosen row of `executed`, counted within its turn."""
     log_switch: FloatArray
-    """[B] log-probability of the switch decision, 0 where forced."""
+    """[B] log-probability of the switch decision, 0 where there was none."""
     log_subgoal: FloatArray
     """[boundaries]"""
     log_action: FloatArray
@@ -142,6 +143,18 @@ class Slot:
         elif self.memory.is_impossible(self.subgoal):
             self.outcome = "impossible"
 
+    def choices(self) -> list[Subgoal]:
+        """The subgoals that a new option can have.
+
+        To switch means to want something else: going on with the same subgoal is KEEP. So there may
+        be none while an option is running.
+        """
+        return [
+            subgoal
+            for subgoal in candidates(self.memory)
+            if self.outcome != "running" or subgoal != self.subgoal
+        ]
+
     @property
     def running(self) -> Running:
         """The option as the network is told about it."""
@@ -185,7 +198,7 @@ class Player:
             B tagged texts for the environment, and the decisions.
         """
         before = self._situation(slots)
-        boundary, forced, log_switch = self._switch(slots, before, draws, script)
+        boundary, asked, log_switch = self._switch(slots, before, draws, script)
         planned, subgoal_choice, log_subgoal = self._plan(slots, before, boundary, draws, script)
         after = self._with_subgoals(slots, before, boundary)
         executed, moves = self._moves(slots, infos)
@@ -201,7 +214,7 @@ class Player:
             planned=planned,
             executed=executed,
             boundary=boundary,
-            forced=forced,
+            asked=asked,
             subgoal_choice=subgoal_choice,
             action_choice=action_choice,
             log_switch=log_switch,
@@ -240,15 +253,18 @@ class Player:
         logits = self.network.switch_logits(*before.tensors())
         log_on = torch.nn.functional.logsigmoid(logits).numpy()
         log_off = torch.nn.functional.logsigmoid(-logits).numpy()
-        forced = np.array([slot.outcome != "running" for slot in slots])
+        running = np.array([slot.outcome == "running" for slot in slots])
+        asked = running.copy()
         if script is not None:
             pairs = zip(slots, script, strict=True)
             wanted = np.array([slot.subgoal != instruction.subgoal for slot, instruction in pairs])
         else:
             wanted = (0.5 if draws is None else draws[:, 0]) < np.exp(log_on)
-        boundary = forced | wanted
-        log_switch = np.where(forced, 0.0, np.where(boundary, log_on, log_off))
-        return boundary, forced, log_switch.astype(np.float32)
+            for turn in np.flatnonzero(wanted & running).tolist():
+                wanted[turn] = asked[turn] = bool(slots[turn].choices())
+        boundary = ~running | wanted
+        log_switch = np.where(asked, np.where(boundary, log_on, log_off), 0.0)
+        return boundary, asked, log_switch.astype(np.float32)
 
     def _plan(
         self,
@@ -265,11 +281,9 @@ class Player:
         offered: list[list[Subgoal]] = []
         for turn in turns:
             slot = slots[turn]
-            subgoals = candidates(slot.memory)
+            subgoals = slot.choices()
             if slot.outcome == "running":
                 slot.outcome = "dropped"
-                # To switch means to want something else: going on with the same is KEEP.
-                subgoals = [s for s in subgoals if s != slot.subgoal] or subgoals
             if script is not None and script[turn].subgoal not in subgoals:
                 subgoals.append(script[turn].subgoal)
             running = slot.running

@@ -10,7 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast, Protocol
+from typing import Any, Protocol, cast
 
 from hiper_agents.estimators.advantages import Advantages
 from hiper_agents.estimators.batch import TurnBatch

@@ -135,7 +135,7 @@ class Replay:
     planned: np.ndarray
     """[b] their rows among all boundary turns."""
     asked: Tensor
-    """[B] where the switch head decided: no option had ended."""
+    """[B] where the switch head decided."""
     log_switch: Tensor
     """[B]"""
     log_subgoal: Tensor
@@ -160,7 +160,7 @@ def replay(network: CompactNetwork, decisions: Decisions, turns: np.ndarray) -> 
 
     logits = network.switch_logits(state, state_types, running)
     switched = torch.from_numpy(decisions.boundary[turns])
-    asked = ~torch.from_numpy(decisions.forced[turns])
+    asked = torch.from_numpy(decisions.asked[turns])
     log_plan = network.plan(
         state[begins], state_types[begins], Choices.of(decisions.planned.take(planned))
     )

@@ -1,8 +1,8 @@
 """An optional start from demonstrations: imitate the searching expert before learning from success.
 
-The expert sees what the agent sees (`hiper_envs.alfworld.oracle`). Where its action is not one that
-its subgoal permits the agent, the agent's own choice is played and the expert plans anew. A run that
-began like this says so in its settings and in its checkpoint.
+The expert sees what the agent sees (`hiper_envs.alfworld.oracle`). Where its action is not one
+that its subgoal permits the agent, the agent's own choice is played and the expert plans anew. A
+run that began like this says so in its settings and in its checkpoint.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def history() -> list[Decisions]:
 
 def test_an_option_begins_with_the_first_turn(history: list[Decisions]) -> None:
     assert history[0].boundary.all()
-    assert history[0].forced.all()
+    assert not history[0].asked.any()
     assert not history[0].log_switch.any()
 
 
@@ -95,6 +95,27 @@ def test_an_option_ends_when_it_is_achieved_or_impossible() -> None:
     slot.begin(Subgoal("heat", "mug"), Vocabulary())
     slot.observe("You move the mug 1 to the desk 1.", {**info, "action": "move mug 1 to desk 1"})
     assert slot.outcome == "impossible"
+
+
+def test_a_switch_begins_another_subgoal() -> None:
+    player = make_player()
+    rng = np.random.default_rng(5)
+    episodes, slots = begin(8)
+    switches = 0
+    for _ in range(25):
+        running = [(slot.subgoal, slot.outcome) for slot in slots]
+        draws = rng.random((8, 3))
+        draws[:, 0] = 0.0  # the switch head says SWITCH wherever it is asked
+        texts, decided = player.act(slots, [e.info for e in episodes], draws)
+        for i, (subgoal, outcome) in enumerate(running):
+            if outcome == "running" and decided.boundary[i]:
+                switches += 1
+                assert slots[i].subgoal != subgoal
+            elif outcome == "running":
+                assert not decided.asked[i]
+            observation, _, _, _, info = episodes[i].step(texts[i])
+            slots[i].observe(observation, info)
+    assert switches > 20
 
 
 def test_a_script_is_followed_where_it_is_permitted() -> None:
