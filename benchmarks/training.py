@@ -76,7 +76,11 @@ def evaluate_cell(cell: Cell) -> list[Result]:
         path = cell.run / f"evaluation-{minutes:g}.json"
         if not path.exists():
             config = TrainConfig(
-                env=cell.args.env, estimator=cell.estimator, seed=cell.seed, minutes=minutes
+                env=cell.args.env,
+                split="train",
+                estimator=cell.estimator,
+                seed=cell.seed,
+                minutes=minutes,
             )
             trainer = train(config, cell.run, resume=True)
             write_json(

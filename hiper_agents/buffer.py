@@ -25,6 +25,7 @@ from hiper_agents.estimators.batch import as_bools, as_floats, as_ints
 from hiper_agents.estimators.segments import BoolArray, FloatArray, IntArray
 from hiper_agents.estimators.statistics import OptionStatistics, option_statistics
 from hiper_envs.errors import HiperError
+from hiper_envs.files import replacing
 
 __all__ = [
     "BufferFormatError",
@@ -293,17 +294,9 @@ class OptionRolloutBuffer:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes all turns to an `.npz` file, which appears whole or not at all."""
-        path = Path(path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         columns = {name: getattr(self, name)[: self._size] for name in _COLUMNS}
-        try:
-            with temporary.open("wb") as file:
-                np.savez(file, format_version=_FORMAT_VERSION, **columns)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+            np.savez(file, format_version=_FORMAT_VERSION, **columns)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> OptionRolloutBuffer:

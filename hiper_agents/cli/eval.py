@@ -23,9 +23,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from hiper_agents.agent import make_agent
+from hiper_agents.agent import CHECKPOINT_FILE, make_agent
 from hiper_agents.evaluation import evaluate
 from hiper_agents.provenance import write_json
+from hiper_agents.training.report import write_report
 
 _MODE = tyro.conf.create_mutex_group(required=False)
 
@@ -88,6 +89,9 @@ def run(args: EvalArgs) -> None:
     console.print(result_table(result))
     if args.out is not None:
         console.print(Text(f"written to {args.out}"), soft_wrap=True)
+        # A result in a run folder belongs on the run's page.
+        if (args.out.parent / CHECKPOINT_FILE).exists():
+            console.print(Text(f"report: {write_report(args.out.parent)}"), soft_wrap=True)
 
 
 def headline(result: Mapping[str, Any]) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from hiper_envs.errors import MissingDependencyError
+from hiper_envs.files import write_text
 
 try:
-    from hiper_agents.training.checkpoint import write_text
     from hiper_agents.training.metrics import Metrics
     from hiper_agents.training.progress import TrainingProgress
     from hiper_agents.training.report import write_report

@@ -8,7 +8,6 @@ written first, under a new name, and `checkpoint.json` is replaced last. Neither
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -22,19 +21,13 @@ from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.compact.network import CompactNetwork, NetworkConfig
 from hiper_agents.compact.vocabulary import Vocabulary
 from hiper_envs.errors import HiperError
+from hiper_envs.files import replacing, write_text
 
 FORMAT = 1
 
 
 class CheckpointError(HiperError):
     """A checkpoint is missing, damaged, or of another version."""
-
-
-def write_text(path: Path, text: str) -> None:
-    """Replaces a file in one step."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def save_checkpoint(
@@ -59,9 +52,8 @@ def save_checkpoint(
     for index, slots in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in slots.items()}
     state = f"state-{progress['iteration']:06d}.safetensors"
-    temporary = run / f".{state}.{os.getpid()}.tmp"
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
-    os.replace(temporary, run / state)
+    with replacing(run / state) as temporary:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary)
     document = {
         "format": FORMAT,
         "agent": "compact",
@@ -71,7 +63,7 @@ def save_checkpoint(
         **progress,
     }
     write_text(run / CHECKPOINT_FILE, json.dumps(document, indent=1))
-    for old in run.glob("*state-*.safetensors*"):
+    for old in run.glob("state-*.safetensors"):
         if old.name != state:
             old.unlink(missing_ok=True)
 

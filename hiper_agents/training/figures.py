@@ -7,7 +7,6 @@ picture is drawn, and no window system is needed.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from hiper_agents.training.curves import trailing_mean
 from hiper_agents.training.records import RunRecords, read_run
 from hiper_envs.errors import HiperError, MissingDependencyError
+from hiper_envs.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -163,13 +163,8 @@ def _curve(records: RunRecords, label: str | None, smooth: float) -> Curve:
 
 
 def _save(figure: Figure, path: Path, **settings: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
+    with replacing(path) as temporary:
         figure.savefig(temporary, facecolor="white", **settings)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _draw(axes: Axes, curves: Sequence[Curve], unit: str, references: Mapping[str, float]) -> None:

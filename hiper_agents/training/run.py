@@ -25,7 +25,7 @@ from hiper_agents.compact.vocabulary import Vocabulary
 from hiper_agents.environments import make_env
 from hiper_agents.estimators import get_estimator
 from hiper_agents.estimators.advantages import whiten
-from hiper_agents.training.checkpoint import read_checkpoint, restore, save_checkpoint, write_text
+from hiper_agents.training.checkpoint import read_checkpoint, restore, save_checkpoint
 from hiper_agents.training.collect import Rollout, collect
 from hiper_agents.training.metrics import Metrics, MetricsLog
 from hiper_agents.training.ppo import PPOConfig, make_optimizer, update
@@ -33,6 +33,7 @@ from hiper_agents.training.sampler import TaskSampler
 from hiper_agents.training.warm_start import warm_start
 from hiper_envs.core import TaskSource
 from hiper_envs.errors import HiperError
+from hiper_envs.files import write_text
 
 CONFIG_FILE = "config.json"
 LOG = logging.getLogger(__name__)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +20,7 @@ from hiper_agents.training.report.charts import Chart, Series, draw
 from hiper_agents.training.report.episodes import COLORS, cut, episodes
 from hiper_agents.training.report.markup import Html, element, join, trusted
 from hiper_agents.training.report.results import results_table
+from hiper_envs.files import replacing
 
 REPORT_FILE = "report.html"
 MAX_SETTINGS = 300
@@ -54,13 +54,9 @@ def write_report(run: Path) -> Path:
     """
     page = render(read_run(run))
     path = run / REPORT_FILE
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # JSON can hold halves of surrogate pairs, which UTF-8 cannot.
+    # JSON can hold halves of surrogate pairs, which UTF-8 cannot.
+    with replacing(path) as temporary:
         temporary.write_bytes(page.encode("utf-8", errors="replace"))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 
