@@ -15,7 +15,6 @@ import hashlib
 import importlib.metadata
 import json
 import multiprocessing
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -28,6 +27,7 @@ from benchmarks.memoised_textworld import memoised
 from hiper_envs.alfworld.data import load_tasks
 from hiper_envs.alfworld.textworld_backend import TextWorldWorld
 from hiper_envs.core import WorldState
+from hiper_envs.files import write_text
 
 __all__ = [
     "Job",
@@ -192,11 +192,8 @@ class Journal:
 
     def start(self) -> None:
         """Writes the file anew, so that no cut line stays in the middle."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f".{self._path.name}.tmp")
         lines = [self._header, *map(_line, self.references.values())]
-        temporary.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        os.replace(temporary, self._path)
+        write_text(self._path, "".join(line + "\n" for line in lines))
 
     def append(self, reference: Reference) -> None:
         """Adds one game."""

@@ -8,28 +8,21 @@ measured.
 from __future__ import annotations
 
 import datetime
-import importlib.metadata
-import json
 import math
 import os
 import platform
-import shlex
 import statistics
-import subprocess
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["RESULTS", "Summary", "cpu_model", "record", "summarise", "write_json"]
+from hiper_agents.provenance import command_line, git_commit, versions, write_json
+
+__all__ = ["RESULTS", "Summary", "cpu_model", "record", "summarise"]
 
 RESULTS = Path(__file__).parent / "results"
 """Where records are kept under version control."""
-
-_REPOSITORY = Path(__file__).parent.parent
-_LIBRARIES = ("hiper-gym", "numpy", "gymnasium", "torch", "textworld", "alfworld")
 
 
 @dataclass(frozen=True)
@@ -98,40 +91,18 @@ def record(
     path = path or RESULTS / f"{name}.json"
     document = {
         "benchmark": name,
-        "command": _command(),
+        "command": command_line(),
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "versions": _versions(),
+        "commit": git_commit(),
+        "versions": versions(),
         "machine": _machine(),
         "seeds": list(seeds),
         "n": n,
         "seconds": round(seconds, 1),
         "results": dict(results),
     }
-    write_json(path, document)
+    write_json(path, _plain(document))
     return path
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Writes a JSON file that is never seen half written.
-
-    Args:
-        path: The file; missing folders are made.
-        document: JSON-able values and :class:`Summary`; nan is written as null.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_plain(document), indent=2, ensure_ascii=False, allow_nan=False)
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        temporary = Path(file.name)
-        file.write(text + "\n")
-    try:
-        temporary.chmod(0o644)
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def cpu_model() -> str:
@@ -154,37 +125,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.6g}") if math.isfinite(value) else None
     return value
-
-
-def _command() -> str:
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    program = ["python", "-m", spec.name] if spec else ["python", *sys.argv[:1]]
-    return shlex.join([*program, *sys.argv[1:]])
-
-
-def _commit() -> dict[str, Any]:
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", *arguments], cwd=_REPOSITORY, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    try:
-        # Files that are not tracked cannot have been imported by a clean checkout of this commit,
-        # so they do not count; the results themselves change with every run.
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!*/results/*")
-        return {"sha": git("rev-parse", "HEAD"), "dirty": bool(changed)}
-    except (OSError, subprocess.CalledProcessError):
-        return {"sha": None, "dirty": None}
-
-
-def _versions() -> dict[str, str | None]:
-    versions: dict[str, str | None] = {"python": platform.python_version()}
-    for library in _LIBRARIES:
-        try:
-            versions[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError:
-            versions[library] = None
-    return versions
 
 
 def _machine() -> dict[str, Any]:

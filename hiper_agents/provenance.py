@@ -40,7 +40,9 @@ def versions() -> dict[str, str]:
 
 def command_line() -> str:
     """The command of this process, as one would type it."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    module = getattr(sys.modules["__main__"], "__spec__", None)
+    program = ["python", "-m", module.name] if module else [Path(sys.argv[0]).name]
+    return shlex.join([*program, *sys.argv[1:]])
 
 
 def git_commit() -> str | None:
@@ -53,7 +55,9 @@ def git_commit() -> str | None:
         return None
     try:
         commit = _git(root, "rev-parse", "HEAD")
-        dirty = _git(root, "status", "--porcelain", "--untracked-files=no")
+        # Recorded results change with every benchmark, and change nothing.
+        changes = ("status", "--porcelain", "--untracked-files=no", "--", ".", ":!*/results/*")
+        dirty = _git(root, *changes)
     except (OSError, subprocess.SubprocessError):
         return None
     return f"{commit}-dirty" if dirty else commit

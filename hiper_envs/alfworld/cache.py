@@ -13,7 +13,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -27,6 +26,7 @@ from hiper_envs.alfworld import goals, pddl
 from hiper_envs.alfworld.game import RECORD_VERSION, Game, parse_game
 from hiper_envs.alfworld.sources import Source, decode_game
 from hiper_envs.errors import DataError, GameFormatError
+from hiper_envs.files import replacing
 from hiper_envs.paths import cache_folders, is_writable
 
 __all__ = ["Entry", "GameStore", "Progress", "build_store", "forget", "open_store", "remember"]
@@ -267,7 +267,8 @@ def _save(content: bytes, name: str, folders: Sequence[Path]) -> None:
     """
     for folder in filter(is_writable, folders):
         try:
-            _write(content, folder / name)
+            with replacing(folder / name) as temporary:
+                temporary.write_bytes(content)
         except OSError as error:
             logger.info("cannot cache parsed games in %s (%s)", folder, error)
         else:
@@ -276,17 +277,3 @@ def _save(content: bytes, name: str, folders: Sequence[Path]) -> None:
     logger.warning(
         "parsed games are not cached: cannot write to %s", " or ".join(map(str, folders))
     )
-
-
-def _write(content: bytes, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        # mkstemp's files are private; data folders are often shared.
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.recording import record, summarise, write_json
+from benchmarks.recording import record, summarise
 
 
 def test_summary_of_known_values() -> None:
@@ -20,8 +20,10 @@ def test_summary_of_known_values() -> None:
 
 def test_one_repeat_has_no_standard_error(tmp_path: Path) -> None:
     assert math.isnan(summarise([3.0]).se)
-    write_json(tmp_path / "a.json", {"x": summarise([3.0])})
-    assert json.loads((tmp_path / "a.json").read_text())["x"]["se"] is None
+    path = record(
+        "one", {"x": summarise([3.0])}, seeds=[], n=1, seconds=0, path=tmp_path / "a.json"
+    )
+    assert json.loads(path.read_text())["results"]["x"]["se"] is None
 
 
 def test_nothing_to_summarise() -> None:
@@ -40,20 +42,11 @@ def test_record_can_be_made_again_from(tmp_path: Path) -> None:
     )
     document = json.loads(path.read_text(encoding="utf-8"))
     assert document["benchmark"] == "demo"
-    assert document["command"].startswith("python ")
-    assert {"sha", "dirty"} == set(document["commit"])
+    assert "pytest" in document["command"]
+    assert document["commit"] is None or len(document["commit"]) >= 40
     assert document["versions"]["python"].startswith("3.")
     assert document["versions"]["numpy"]
     assert document["machine"]["cores"] >= 1
     assert (document["seeds"], document["n"], document["seconds"]) == ([3], 2, 1.3)
     assert document["results"]["rate"]["values"] == [1.0, 2.0]
     assert document["results"]["word"] == "é"
-
-
-def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    write_json(path, {"x": 1})
-    with pytest.raises(TypeError):
-        write_json(path, {"x": object()})
-    assert json.loads(path.read_text()) == {"x": 1}
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
