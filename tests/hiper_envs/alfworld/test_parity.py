@@ -6,8 +6,8 @@ import json
 import re
 import sys
 import zipfile
-from collections.abc import Mapping
-from itertools import permutations
+from collections.abc import Mapping, Sequence
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ if sys.version_info >= (3, 13):
 
 from benchmarks.alfworld_play import PHASES, play
 from benchmarks.alfworld_reference import transcript
+from benchmarks.memoised_textworld import memoised
 from hiper_envs.alfworld.game import TASK_TYPES, parse_game
 from hiper_envs.alfworld.generator import generate_game
 from hiper_envs.alfworld.native import NativeWorld
 from hiper_envs.alfworld.textworld_backend import TextWorldWorld
+from hiper_envs.core import WorldState
 
 STEPS = 40
 
@@ -38,6 +40,17 @@ def assert_parity(data: Mapping[str, Any], seed: str) -> None:
     ends = [turn.state for turn in native if turn.phase == "walkthrough"]
     assert ends[-1].won
     assert ends[-1].terminated
+
+
+def states_of_both(data: Mapping[str, Any], commands: Sequence[str]) -> list[WorldState]:
+    with memoised():
+        world, reference = NativeWorld(parse_game(data, "game")), TextWorldWorld(data)
+        states = [world.reset()]
+        assert states == [reference.reset()]
+        for command in commands:
+            states.append(world.step(command))
+            assert states[-1] == reference.step(command)
+    return states
 
 
 @pytest.mark.parametrize("task_type", TASK_TYPES)
@@ -77,10 +90,53 @@ def test_an_object_that_begins_in_two_receptacles() -> None:
             *(f"go to {here}", f"take {name} from {here}", f"go to {there}", "look"),
             *(f"move {name} to {there}", "look", f"examine {there}", f"go to {here}"),
         ]
-        reference = TextWorldWorld(data)
-        assert world.reset() == reference.reset()
-        for command in commands:
-            assert world.step(command) == reference.step(command)
+        states_of_both(data, commands)
+
+
+def places_of_things(world: NativeWorld) -> dict[str, str]:
+    places = {}
+    for go in world.reset().admissible_actions:
+        if go.startswith("go to"):
+            place = go.removeprefix("go to ")
+            world.step(go)
+            for take in world.step(f"open {place}").admissible_actions:
+                if take.startswith("take ") and take.endswith(f" from {place}"):
+                    places[take.removeprefix("take ").partition(" from ")[0]] = place
+    return places
+
+
+def game_with_a_knife_beside_food() -> tuple[dict[str, Any], dict[str, str], tuple[str, str, str]]:
+    for seed in range(100):
+        data = generate_game(seed, "pick_heat_then_place_in_recep")
+        places = places_of_things(NativeWorld(parse_game(data, str(seed))))
+        foods = [name for name in places if name.split()[0] in ("potato", "tomato", "apple")]
+        knives = [name for name in places if name.startswith("knife")]
+        for knife, sliced in product(knives, foods):
+            others = [name for name in foods if name != sliced]
+            if places[knife] == places[sliced] and others:
+                return data, places, (knife, sliced, others[0])
+    raise AssertionError("the generator no longer puts a knife beside food")
+
+
+def test_every_description_of_an_object() -> None:
+    """Random play hardly ever slices something, picks it up, and cleans and heats it."""
+    data, places, (knife, sliced, whole) = game_with_a_knife_beside_food()
+    table = places[sliced]
+    commands = [f"go to {table}", f"open {table}", f"take {knife} from {table}"]
+    commands += [f"slice {sliced} with {knife}", f"move {knife} to {table}"]
+    for name in (sliced, whole):
+        commands += [f"go to {places[name]}", f"open {places[name]}"]
+        commands += [f"take {name} from {places[name]}", f"examine {name}"]
+        for verb in ("cool", "heat", "clean", "cool"):
+            place = {"cool": "fridge 1", "heat": "microwave 1", "clean": "sinkbasin 1"}[verb]
+            commands += [f"go to {place}", f"{verb} {name} with {place}", f"examine {name}"]
+        commands += [f"go to {table}", f"move {name} to {table}", "look", f"examine {table}"]
+
+    said = {state.observation for state in states_of_both(data, commands)}
+    for quality in ("", "cool ", "hot ", "hot and clean ", "cool and clean "):
+        assert f"This is a {quality}sliced {sliced}." in said
+    for quality in ("cold", "hot", "hot and clean", "cool and clean"):
+        assert f"This is a {quality} {whole}." in said
 
 
 @pytest.mark.parametrize("part", range(5))
