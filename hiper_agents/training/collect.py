@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hiper_agents.buffer import OptionRolloutBuffer, stable_key
 from hiper_agents.compact.player import Decisions, Player, Slot
-from hiper_envs.core import Episode, TaskSource
+from hiper_envs.core import Episode, StepResult, TaskSource
 
 # Columns of Decisions.values.
 LOW, HIGH, SWITCH = range(3)
@@ -80,24 +80,10 @@ def collect(
             with_values=True,
         )
         steps = [episodes[i].step(text) for i, text in zip(running, texts, strict=True)]
-        _, rewards, terminated, truncated, infos = zip(*steps, strict=True)
-        buffer.add(
-            reward=rewards,
-            terminated=terminated,
-            truncated=truncated,
-            boundary=decisions.boundary,
-            value_low=decisions.values[:, SWITCH if flat else LOW],
-            value_high=decisions.values[:, HIGH],
-            value_switch=decisions.values[:, SWITCH],
-            trajectory_id=running,
-            turn=turn,
-            group_id=group[running],
-            state_key=keys,
-        )
+        ended = _store(buffer, decisions, steps, keys, running, group[running], turn, flat)
         history.append(decisions)
-        won[running] = [info["won"] for info in infos]
+        won[running] = [step[4]["won"] for step in steps]
         options[running] += decisions.boundary
-        ended = np.logical_or(terminated, truncated)
         for i, step, over in zip(running, steps, ended, strict=True):
             if not over:
                 slots[i].observe(step[0], step[4])
@@ -110,3 +96,32 @@ def collect(
         options=options,
         task_types=[task.info.task_type for task in opened],
     )
+
+
+def _store(
+    buffer: OptionRolloutBuffer,
+    decisions: Decisions,
+    steps: Sequence[StepResult],
+    keys: Sequence[int],
+    episodes: NDArray[np.int64],
+    groups: NDArray[np.int64],
+    turn: int,
+    flat: bool,
+) -> NDArray[np.bool_]:
+    """Puts one turn of every running episode into the buffer; returns which of them ended."""
+    _, rewards, terminated, truncated, _ = zip(*steps, strict=True)
+    buffer.add(
+        reward=rewards,
+        terminated=terminated,
+        truncated=truncated,
+        boundary=decisions.boundary,
+        value_low=decisions.values[:, SWITCH if flat else LOW],
+        value_high=decisions.values[:, HIGH],
+        value_switch=decisions.values[:, SWITCH],
+        trajectory_id=episodes,
+        turn=turn,
+        group_id=groups,
+        state_key=keys,
+    )
+    ended: NDArray[np.bool_] = np.logical_or(terminated, truncated)
+    return ended

@@ -1,0 +1,38 @@
+"""The pieces of the update, worked by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from hiper_agents.training import ppo
+
+
+def test_the_clipped_surrogate_by_hand() -> None:
+    ratio = torch.tensor([1.5, 1.5, 0.5, 0.5])
+    advantage = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    # min(r A, clip(r, 0.8, 1.2) A) = 1.2, -1.5, 0.5, -0.8; the loss is minus their mean.
+    loss = ppo._clipped(ratio.log(), torch.zeros(4), advantage, 0.2)
+    assert loss.item() == pytest.approx(-(1.2 - 1.5 + 0.5 - 0.8) / 4)
+
+
+def test_a_head_is_averaged_over_its_own_turns() -> None:
+    values = torch.tensor([1.0, 2.0, 6.0])
+    assert ppo._mean(values, torch.tensor([True, False, True])).item() == 3.5
+    assert ppo._mean(values, torch.zeros(3, dtype=torch.bool)).item() == 0.0
+    assert ppo._mean(values[:0]).item() == 0.0
+
+
+def test_entropy_leaves_padding_out() -> None:
+    log_probs = torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]).log()
+    assert ppo._entropy(log_probs).item() == pytest.approx(math.log(2) / 2)
+
+
+def test_minibatches_deal_every_turn_once() -> None:
+    parts = list(ppo.minibatches(10, 4, np.random.default_rng(0)))
+    assert [len(part) for part in parts] == [5, 5]
+    assert sorted(np.concatenate(parts).tolist()) == list(range(10))
+    assert len(list(ppo.minibatches(3, 100, np.random.default_rng(0)))) == 1
