@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,8 @@ def test_nothing_to_summarise() -> None:
         summarise([])
 
 
-def test_record_can_be_made_again_from(tmp_path: Path) -> None:
+def test_record_can_be_made_again_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--games", "all of them"])
     path = record(
         "demo",
         {"rate": summarise([1.0, 2.0]), "word": "é"},
@@ -42,7 +44,7 @@ def test_record_can_be_made_again_from(tmp_path: Path) -> None:
     )
     document = json.loads(path.read_text(encoding="utf-8"))
     assert document["benchmark"] == "demo"
-    assert "pytest" in document["command"]
+    assert document["command"].endswith(" --games 'all of them'")
     assert document["commit"] is None or len(document["commit"]) >= 40
     assert document["versions"]["python"].startswith("3.")
     assert document["versions"]["numpy"]
