@@ -48,15 +48,20 @@ def run(args: TrainArgs) -> None:
             nonlocal reported
             progress.update(metrics)
             if time.monotonic() - reported >= _REPORT_SECONDS:
-                write_report(args.out)
+                _publish(trainer, args.out)
                 reported = time.monotonic()
 
         trainer = train(config, args.out, resume=args.resume, on_iteration=show)
-    episodes = sample_episodes(trainer.player, trainer.source, config.max_turns)
-    write_text(args.out / SAMPLES_FILE, json.dumps(episodes))
-    report = write_report(args.out)
+    report = _publish(trainer, args.out)
     console.print(
         f"trained for {trainer.seconds / 60:.1f} minutes: {trainer.iteration} iterations, "
         f"{trainer.total_episodes} episodes, {trainer.total_turns} turns\nreport: {report}",
         highlight=False,
     )
+
+
+def _publish(trainer: Trainer, run: Path) -> Path:
+    """Plays sample episodes and writes the report."""
+    episodes = sample_episodes(trainer.player, trainer.source, trainer.config.max_turns)
+    write_text(run / SAMPLES_FILE, json.dumps(episodes))
+    return write_report(run)
