@@ -15,7 +15,7 @@ from hiper_agents.agent import Agent, AgentError, describe
 from hiper_agents.environments import DEFAULT_SPLIT, make_env
 from hiper_agents.episodes import EpisodeRecord, NamedAction, summarise
 from hiper_agents.provenance import command_line, git_commit, versions
-from hiper_envs.core import Episode
+from hiper_envs.core import Episode, HierarchicalTextEnv
 from hiper_envs.errors import HiperError
 
 #: Called after every episode with the episodes done, to do, and won.
@@ -75,17 +75,8 @@ def evaluate(
     env = make_env(env_id, split, **kwargs)
     indices = _choose(len(env.source), episodes, seed)
     num_envs = min(num_envs, getattr(agent, "max_batch", num_envs), len(indices))
-    records: list[EpisodeRecord] = []
-    splits: set[str] = set()
     started = time.perf_counter()
-    for begin in range(0, len(indices), num_envs):
-        chunk = [env.source.open(index) for index in indices[begin : begin + num_envs]]
-        splits.update(task.info.split for task in chunk)
-        agent.reset([task.info for task in chunk])
-        for record in _play(agent, [Episode(task, env.max_turns) for task in chunk]):
-            records.append(record)
-            if on_episode is not None:
-                on_episode(len(records), len(indices), sum(r.won for r in records))
+    records, splits = _play_all(agent, env, indices, num_envs, on_episode)
     seconds = time.perf_counter() - started
     return {
         "agent": agent_name or describe(agent),
@@ -106,6 +97,27 @@ def evaluate(
         "command": command_line(),
         "git_commit": git_commit(),
     }
+
+
+def _play_all(
+    agent: Agent,
+    env: HierarchicalTextEnv,
+    indices: Sequence[int],
+    num_envs: int,
+    on_episode: OnEpisode | None,
+) -> tuple[list[EpisodeRecord], set[str]]:
+    """Plays tasks in chunks; returns the episodes and the splits that the tasks came from."""
+    records: list[EpisodeRecord] = []
+    splits: set[str] = set()
+    for begin in range(0, len(indices), num_envs):
+        chunk = [env.source.open(index) for index in indices[begin : begin + num_envs]]
+        splits.update(task.info.split for task in chunk)
+        agent.reset([task.info for task in chunk])
+        for record in _play(agent, [Episode(task, env.max_turns) for task in chunk]):
+            records.append(record)
+            if on_episode is not None:
+                on_episode(len(records), len(indices), sum(r.won for r in records))
+    return records, splits
 
 
 def _play(agent: Agent, episodes: Sequence[Episode]) -> Iterator[EpisodeRecord]:
