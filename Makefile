@@ -57,7 +57,7 @@ $(VENV)/.stamp-train: $(VENV)/.stamp-torch pyproject.toml
 	@touch $@
 
 $(VENV)/.stamp-test: $(VENV)/.stamp-torch pyproject.toml
-	$(PIP) install --quiet --editable ".[compact,alfworld,dev]"
+	$(PIP) install --quiet --editable ".[compact,alfworld,webshop,dev]"
 	@touch $@
 
 # torch first and pinned: left to the resolver, the newest one brings gigabytes of GPU libraries

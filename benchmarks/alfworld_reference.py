@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 
 from benchmarks.alfworld_play import Turn, play
 from benchmarks.memoised_textworld import memoised
+from hiper_base.files import write_text
 from hiper_envs.alfworld.data import load_tasks
 from hiper_envs.alfworld.textworld_backend import TextWorldWorld
 from hiper_envs.core import WorldState
-from hiper_envs.files import write_text
 
 __all__ = [
     "Job",

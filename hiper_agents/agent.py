@@ -15,7 +15,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from hiper_envs.errors import HiperError, MissingDependencyError
+from hiper_base.errors import HiperError, MissingDependencyError
 
 if TYPE_CHECKING:
     from hiper_envs.core import TaskInfo

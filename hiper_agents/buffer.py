@@ -24,8 +24,8 @@ from hiper_agents.estimators import whiten as whiten_heads
 from hiper_agents.estimators.batch import as_bools, as_floats, as_ints
 from hiper_agents.estimators.segments import BoolArray, FloatArray, IntArray
 from hiper_agents.estimators.statistics import OptionStatistics, option_statistics
-from hiper_envs.errors import HiperError
-from hiper_envs.files import replacing
+from hiper_base.errors import HiperError
+from hiper_base.files import replacing
 
 __all__ = [
     "BufferFormatError",

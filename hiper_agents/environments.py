@@ -8,8 +8,8 @@ from typing import Any
 import gymnasium as gym
 
 import hiper_envs  # noqa: F401  (registers the environments)
+from hiper_base.errors import DataNotFoundError, HiperError
 from hiper_envs.core import HierarchicalTextEnv
-from hiper_envs.errors import DataNotFoundError, HiperError
 
 DEFAULT_SPLIT = "valid_seen"
 SPLIT_WITHOUT_DATA = "generated"

@@ -15,8 +15,8 @@ from hiper_agents.agent import Agent, AgentError, describe
 from hiper_agents.environments import DEFAULT_SPLIT, make_env
 from hiper_agents.episodes import EpisodeRecord, NamedAction, summarise
 from hiper_agents.provenance import command_line, git_commit, versions
+from hiper_base.errors import HiperError
 from hiper_envs.core import Episode, HierarchicalTextEnv
-from hiper_envs.errors import HiperError
 
 #: Called after every episode with the episodes done, to do, and won.
 OnEpisode = Callable[[int, int, int], None]

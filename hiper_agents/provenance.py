@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from hiper_envs.files import write_text
+from hiper_base.files import write_text
 
 DISTRIBUTIONS = (
     "hiper-gym",

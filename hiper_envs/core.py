@@ -12,6 +12,7 @@ from typing import Any, cast
 import gymnasium as gym
 from gymnasium.error import ResetNeeded
 
+from hiper_base.errors import ResetOptionError
 from hiper_envs.contract import (
     HierarchicalInfo,
     OpenTask,
@@ -22,7 +23,6 @@ from hiper_envs.contract import (
     WorldState,
 )
 from hiper_envs.episode import Episode, StepResult
-from hiper_envs.errors import ResetOptionError
 from hiper_envs.spaces import UnicodeText
 from hiper_envs.time_limit import outer_time_limit
 

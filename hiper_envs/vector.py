@@ -16,6 +16,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from hiper_base.errors import ResetOptionError
 from hiper_envs.core import (
     MAX_ACTION_LENGTH,
     MAX_OBSERVATION_LENGTH,
@@ -25,7 +26,6 @@ from hiper_envs.core import (
     task_id_option,
 )
 from hiper_envs.episode import INFO_KINDS, Episode
-from hiper_envs.errors import ResetOptionError
 from hiper_envs.spaces import UnicodeText
 
 __all__ = ["TextVectorEnv", "batch_infos"]

@@ -15,7 +15,7 @@ import pytest
 import hiper_envs
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("webshop_server", "hiper_envs", "hiper_agents", "benchmarks")
+PACKAGES = ("hiper_base", "webshop_server", "hiper_envs", "hiper_agents", "benchmarks")
 HEAVY = ("torch", "transformers", "textworld", "alfworld", "flask", "selenium", "matplotlib")
 
 

@@ -28,6 +28,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from hiper_base.errors import DataError
+from hiper_base.paths import alfworld_folders
 from hiper_envs.alfworld.cache import GameStore, build_store
 from hiper_envs.alfworld.data import TaskSet, collect_tasks, open_stores
 from hiper_envs.alfworld.download import download_games
@@ -39,8 +41,6 @@ from hiper_envs.alfworld.sources import (
     find_sources,
     how_to_get,
 )
-from hiper_envs.errors import DataError
-from hiper_envs.paths import alfworld_folders
 
 OK, PROBLEMS = 0, 1
 

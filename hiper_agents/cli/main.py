@@ -16,7 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from rich.console import Console
 from rich.text import Text
 
-from hiper_envs.errors import HiperError
+from hiper_base.errors import HiperError
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hiper_envs.errors import MissingDependencyError
-from hiper_envs.files import write_text
+from hiper_base.errors import MissingDependencyError
+from hiper_base.files import write_text
 
 try:
     from hiper_agents.training.metrics import Metrics

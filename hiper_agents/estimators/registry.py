@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 
 from hiper_agents.estimators.advantages import Advantages
 from hiper_agents.estimators.batch import TurnBatch
-from hiper_envs.errors import HiperError
+from hiper_base.errors import HiperError
 
 ENTRY_POINT_GROUP = "hiper.estimators"
 COMMON_SETTINGS = ("gamma", "lam_low", "lam_high", "bootstrap_truncated")

@@ -20,8 +20,8 @@ from safetensors.torch import load_file, save_file
 from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.compact.network import CompactNetwork, NetworkConfig
 from hiper_agents.compact.vocabulary import Vocabulary
-from hiper_envs.errors import HiperError
-from hiper_envs.files import replacing, write_text
+from hiper_base.errors import HiperError
+from hiper_base.files import replacing, write_text
 
 FORMAT = 1
 

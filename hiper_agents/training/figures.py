@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from hiper_agents.training.curves import trailing_mean
 from hiper_agents.training.records import RunRecords, read_run
-from hiper_envs.errors import HiperError, MissingDependencyError
-from hiper_envs.files import replacing
+from hiper_base.errors import HiperError, MissingDependencyError
+from hiper_base.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

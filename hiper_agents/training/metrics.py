@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hiper_envs.files import write_text
+from hiper_base.files import write_text
 
 METRICS_FILE = "metrics.jsonl"
 Metrics = dict[str, Any]

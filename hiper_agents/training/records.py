@@ -14,7 +14,7 @@ from typing import Any
 
 from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.training.curves import Column, number
-from hiper_envs.errors import HiperError
+from hiper_base.errors import HiperError
 
 CONFIG_FILE = "config.json"
 METRICS_FILE = "metrics.jsonl"

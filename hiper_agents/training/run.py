@@ -31,9 +31,9 @@ from hiper_agents.training.metrics import Metrics, MetricsLog
 from hiper_agents.training.ppo import PPOConfig, make_optimizer, update
 from hiper_agents.training.sampler import TaskSampler
 from hiper_agents.training.warm_start import warm_start
+from hiper_base.errors import HiperError
+from hiper_base.files import write_text
 from hiper_envs.core import TaskSource
-from hiper_envs.errors import HiperError
-from hiper_envs.files import write_text
 
 CONFIG_FILE = "config.json"
 LOG = logging.getLogger(__name__)

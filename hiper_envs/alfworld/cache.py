@@ -21,13 +21,13 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
+from hiper_base.errors import DataError, GameFormatError
+from hiper_base.files import replacing
+from hiper_base.paths import cache_folders, is_writable
 from hiper_envs.alfworld import game as game_module
 from hiper_envs.alfworld import goals, pddl
 from hiper_envs.alfworld.game import RECORD_VERSION, Game, parse_game
 from hiper_envs.alfworld.sources import Source, decode_game
-from hiper_envs.errors import DataError, GameFormatError
-from hiper_envs.files import replacing
-from hiper_envs.paths import cache_folders, is_writable
 
 __all__ = ["Entry", "GameStore", "Progress", "build_store", "forget", "open_store", "remember"]
 

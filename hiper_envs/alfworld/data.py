@@ -16,17 +16,17 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Protocol, overload
 
-from hiper_envs.alfworld.cache import Entry, GameStore, Progress, open_store, remember
-from hiper_envs.alfworld.game import TASK_TYPES, Game, parse_game
-from hiper_envs.alfworld.sources import DATA_SPLITS, decode_game, find_sources, how_to_get
-from hiper_envs.errors import (
+from hiper_base.errors import (
     DataError,
     DataNotFoundError,
     GameFormatError,
     UnknownSplitError,
     UnknownTaskError,
 )
-from hiper_envs.paths import alfworld_folders
+from hiper_base.paths import alfworld_folders
+from hiper_envs.alfworld.cache import Entry, GameStore, Progress, open_store, remember
+from hiper_envs.alfworld.game import TASK_TYPES, Game, parse_game
+from hiper_envs.alfworld.sources import DATA_SPLITS, decode_game, find_sources, how_to_get
 
 __all__ = ["SPLITS", "GameTask", "TaskSet", "collect_tasks", "load_tasks", "open_stores"]
 

@@ -20,9 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from hiper_base.errors import DataError
+from hiper_base.paths import alfworld_folders
 from hiper_envs.alfworld.sources import ARCHIVE_NAME, ARCHIVE_SHA256, ARCHIVE_URL, by_hand
-from hiper_envs.errors import DataError
-from hiper_envs.paths import alfworld_folders
 
 __all__ = ["OnBytes", "download_file", "download_games", "sha256_of"]
 
@@ -52,7 +52,7 @@ def download_games(
     """Downloads the official ALFWorld games into the data root, unless they are already there.
 
     Args:
-        root: The data root; see `hiper_envs.paths.data_root`.
+        root: The data root; see `hiper_base.paths.data_root`.
         url: Where the archive lies; a mirror may be given.
         sha256: The digest it must have; None accepts any.
         on_bytes: Told about the progress.

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from gymnasium.vector import AutoresetMode
 
+from hiper_base.errors import DataNotFoundError
+from hiper_base.paths import alfworld_folders
 from hiper_envs.alfworld.backends import AlfworldTasks
 from hiper_envs.alfworld.data import TaskSet, load_tasks
 from hiper_envs.core import HierarchicalTextEnv
-from hiper_envs.errors import DataNotFoundError
-from hiper_envs.paths import alfworld_folders
 from hiper_envs.vector import TextVectorEnv
 
 __all__ = ["AlfworldEnv", "AlfworldVectorEnv"]

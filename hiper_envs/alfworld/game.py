@@ -16,10 +16,10 @@ from dataclasses import asdict, dataclass, fields
 from functools import cached_property, lru_cache
 from typing import Any
 
+from hiper_base.errors import GameFormatError
 from hiper_envs.alfworld import goals
 from hiper_envs.alfworld.goals import TASK_TYPES, Goal, UnsupportedGoalError
 from hiper_envs.alfworld.pddl import Fact, PddlSyntaxError, read_problem
-from hiper_envs.errors import GameFormatError
 
 __all__ = ["RECORD_VERSION", "TASK_TYPES", "Game", "check_format", "parse_game"]
 

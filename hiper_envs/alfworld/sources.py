@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
 
-from hiper_envs.errors import DataError, GameFormatError
+from hiper_base.errors import DataError, GameFormatError
 
 __all__ = [
     "ARCHIVE_BYTES",

@@ -20,9 +20,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from hiper_base.errors import GameFormatError, MissingDependencyError
 from hiper_envs.alfworld.game import check_format
 from hiper_envs.core import WorldState
-from hiper_envs.errors import GameFormatError, MissingDependencyError
 
 __all__ = [
     "TRUSTED_DOMAINS",

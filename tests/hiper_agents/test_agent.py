@@ -13,8 +13,8 @@ import pytest
 
 from hiper_agents.agent import Agent, AgentError, agent_names, make_agent
 from hiper_agents.agents import ExpertAgent, RandomAgent
+from hiper_base.errors import MissingDependencyError
 from hiper_envs.core import TaskInfo
-from hiper_envs.errors import MissingDependencyError
 from hiper_envs.tags import parse
 
 

@@ -14,8 +14,8 @@ from hiper_agents.agent import AgentError, make_agent
 from hiper_agents.agents import RandomAgent
 from hiper_agents.evaluation import evaluate
 from hiper_agents.provenance import git_commit, versions, write_json
+from hiper_base.errors import DataNotFoundError, HiperError, UnknownSplitError
 from hiper_envs.core import HierarchicalTextEnv, OpenTask, TaskInfo, WorldState
-from hiper_envs.errors import DataNotFoundError, HiperError, UnknownSplitError
 
 CORRIDOR = "Corridor-v0"
 TASKS = 10

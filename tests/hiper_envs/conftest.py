@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from hiper_base.errors import UnknownTaskError
 from hiper_envs.contract import OpenTask, TaskInfo, WorldState
-from hiper_envs.errors import UnknownTaskError
 
 
 class CorridorWorld:

@@ -14,9 +14,9 @@ from gymnasium.wrappers import TimeLimit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hiper_base.errors import ResetOptionError, UnknownTaskError
 from hiper_envs.core import Episode, HierarchicalInfo, HierarchicalTextEnv
 from hiper_envs.episode import INFO_KINDS
-from hiper_envs.errors import ResetOptionError, UnknownTaskError
 from hiper_envs.tags import render
 
 INFO_TYPES: dict[str, type] = {

@@ -9,8 +9,8 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
+from hiper_base.errors import ResetOptionError, UnknownTaskError
 from hiper_envs.core import Episode, HierarchicalTextEnv
-from hiper_envs.errors import ResetOptionError, UnknownTaskError
 from hiper_envs.tags import render
 from hiper_envs.vector import TextVectorEnv, batch_infos
 

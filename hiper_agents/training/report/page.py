@@ -20,7 +20,7 @@ from hiper_agents.training.report.charts import Chart, Series, draw
 from hiper_agents.training.report.episodes import COLORS, cut, episodes
 from hiper_agents.training.report.markup import Html, element, join, trusted
 from hiper_agents.training.report.results import results_table
-from hiper_envs.files import replacing
+from hiper_base.files import replacing
 
 REPORT_FILE = "report.html"
 MAX_SETTINGS = 300

@@ -14,10 +14,10 @@ import pytest
 
 from hiper_agents.cli.data import main
 from hiper_agents.cli.main import main as hiper
+from hiper_base.errors import DataError
 from hiper_envs.alfworld.data import load_tasks
 from hiper_envs.alfworld.game import TASK_TYPES
 from hiper_envs.alfworld.generator import generate_game
-from hiper_envs.errors import DataError
 
 
 def games(split: str, seeds: range) -> dict[str, bytes]:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from hiper_agents.cli import main as cli
-from hiper_envs.errors import HiperError
+from hiper_base.errors import HiperError
 
 
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from hiper_agents.training.figures import GRID_POINTS, band, training_curve
-from hiper_envs.errors import HiperError, MissingDependencyError
+from hiper_base.errors import HiperError, MissingDependencyError
 
 MakeRun = Callable[..., Path]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hiper_agents.training.records import read_run
-from hiper_envs.errors import HiperError
+from hiper_base.errors import HiperError
 
 MakeRun = Callable[..., Path]
 

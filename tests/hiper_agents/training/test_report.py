@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hiper_agents.training.report import write_report
-from hiper_envs.errors import HiperError
+from hiper_base.errors import HiperError
 
 MakeRun = Callable[..., Path]
 ATTACK = "\"><script>alert(1)</script><img src=x onerror=alert(2)>'</style></svg>"

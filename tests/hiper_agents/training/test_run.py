@@ -20,7 +20,7 @@ from hiper_agents.evaluation import evaluate
 from hiper_agents.training.checkpoint import CheckpointError, load_policy, read_checkpoint
 from hiper_agents.training.metrics import METRICS_FILE
 from hiper_agents.training.run import TrainConfig, train
-from hiper_envs.errors import HiperError
+from hiper_base.errors import HiperError
 
 SMALL = TrainConfig(
     split="generated", minutes=None, iterations=4, episodes=8, max_turns=12, tensorboard=False

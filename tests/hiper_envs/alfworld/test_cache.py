@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from hiper_base.errors import DataError
 from hiper_envs.alfworld import cache
 from hiper_envs.alfworld.cache import GameStore, build_store, forget, open_store, remember
 from hiper_envs.alfworld.game import parse_game
 from hiper_envs.alfworld.sources import FolderSource, ZipSource, decode_game
-from hiper_envs.errors import DataError
 
 Files = Mapping[str, bytes]
 Write = Callable[..., Path]

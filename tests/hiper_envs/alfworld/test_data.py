@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from hiper_envs.alfworld.data import SPLITS, load_tasks
-from hiper_envs.alfworld.game import TASK_TYPES, parse_game
-from hiper_envs.alfworld.generator import generate_game
-from hiper_envs.errors import (
+from hiper_base.errors import (
     DataError,
     DataNotFoundError,
     GameFormatError,
     UnknownSplitError,
     UnknownTaskError,
 )
+from hiper_envs.alfworld.data import SPLITS, load_tasks
+from hiper_envs.alfworld.game import TASK_TYPES, parse_game
+from hiper_envs.alfworld.generator import generate_game
 
 Files = Mapping[str, bytes]
 Write = Callable[..., Path]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from hiper_base.errors import DataError
 from hiper_envs.alfworld.download import download_file, download_games, sha256_of
 from hiper_envs.alfworld.sources import ARCHIVE_NAME, ARCHIVE_URL
-from hiper_envs.errors import DataError
 
 BODY = bytes(range(256)) * 5000
 SHA256 = hashlib.sha256(BODY).hexdigest()

@@ -15,10 +15,10 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 
 import hiper_envs  # noqa: F401  (registers the ids)
+from hiper_base.errors import DataNotFoundError, UnknownSplitError, UnknownTaskError
 from hiper_envs.alfworld.backends import AlfworldTasks, make_world
 from hiper_envs.alfworld.data import load_tasks
 from hiper_envs.alfworld.env import AlfworldEnv, AlfworldVectorEnv
-from hiper_envs.errors import DataNotFoundError, UnknownSplitError, UnknownTaskError
 from hiper_envs.tags import render
 
 ENV_ID = "HiPER-ALFWorld-v0"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hiper_base.errors import GameFormatError
 from hiper_envs.alfworld.game import TASK_TYPES, Game, parse_game
 from hiper_envs.alfworld.generator import generate_game
-from hiper_envs.errors import GameFormatError
 
 
 @pytest.fixture

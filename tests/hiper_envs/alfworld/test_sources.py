@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hiper_base.errors import DataError, GameFormatError
 from hiper_envs.alfworld.sources import (
     MAX_GAME_BYTES,
     FolderSource,
@@ -18,7 +19,6 @@ from hiper_envs.alfworld.sources import (
     decode_game,
     find_sources,
 )
-from hiper_envs.errors import DataError, GameFormatError
 
 Files = Mapping[str, bytes]
 Write = Callable[..., Path]

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from benchmarks.memoised_textworld import memoised
+from hiper_base.errors import GameFormatError, MissingDependencyError
 from hiper_envs.alfworld import textworld_backend as backend
 from hiper_envs.alfworld.game import parse_game
 from hiper_envs.alfworld.generator import generate_game
 from hiper_envs.alfworld.textworld_backend import TextWorldWorld
-from hiper_envs.errors import GameFormatError, MissingDependencyError
 
 HAS_TEXTWORLD = True
 try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hiper_envs.files import replacing, write_text
+from hiper_base.files import replacing, write_text
 
 
 def test_a_file_is_made_with_its_folder_and_replaced(tmp_path: Path) -> None:

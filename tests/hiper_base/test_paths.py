@@ -7,7 +7,7 @@ from pathlib import Path
 import platformdirs
 import pytest
 
-from hiper_envs.paths import alfworld_folders, cache_folders, data_root, is_writable, webshop_folder
+from hiper_base.paths import alfworld_folders, cache_folders, data_root, is_writable, webshop_folder
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,1 @@
+"""What every package here stands on: errors, data folders, atomic files. It imports none of them."""
