@@ -248,6 +248,8 @@ class _UnexpectedFactError(ValueError):
 def _build(task: str, goal: Goal, walkthrough: tuple[str, ...], facts: Iterable[Fact]) -> Game:
     arguments: dict[str, list[Fact]] = defaultdict(list)
     for predicate, *rest in filter(None, facts):
+        if not rest:
+            raise _UnexpectedFactError(f"a fact of {predicate!r} is about nothing")
         arguments[predicate].append(tuple(rest))
     unknown = set(arguments) - _KNOWN_PREDICATES
     if unknown:
