@@ -6,9 +6,10 @@ tasks; :class:`HierarchicalInfo` is what an agent is told. Declarations only: no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, TypedDict
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 __all__ = [
     "HierarchicalInfo",
@@ -21,6 +22,9 @@ __all__ = [
 ]
 
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
 class WorldState(NamedTuple):
     """What a world says after ``reset`` and after every ``step``.
 
@@ -31,6 +35,9 @@ class WorldState(NamedTuple):
         terminated: Whether the task has ended.
         won: Success by the benchmark's own definition.
         score: Benchmark score so far.
+        action_valid: Whether the action just taken was admissible, from worlds in which a list of
+            texts cannot say it (`search[<your query>]` stands for many actions); None elsewhere.
+        extra_info: What this state adds to ``info``, such as the parts of a final score.
     """
 
     observation: str
@@ -39,6 +46,8 @@ class WorldState(NamedTuple):
     terminated: bool
     won: bool
     score: float
+    action_valid: bool | None = None
+    extra_info: Mapping[str, Any] = _NOTHING
 
 
 class World(Protocol):
@@ -117,6 +126,9 @@ class HierarchicalInfo(_RequiredInfo, total=False):
         expert_action: With ``reference=True``: the primitive action the oracle would take.
 
     ``action_valid`` and ``format_valid`` are True at reset: nothing was wrong yet.
+
+    A benchmark may add keys of its own to the last ``info`` of an episode; WebShop adds the parts
+    of its score.
     """
 
     reference_subgoal: str

@@ -39,7 +39,7 @@ __all__ = [
     "WorldState",
 ]
 
-MAX_OBSERVATION_LENGTH = 8192
+MAX_OBSERVATION_LENGTH = 65536  # a WebShop description may be long
 MAX_ACTION_LENGTH = 8192
 
 

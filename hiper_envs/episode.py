@@ -6,6 +6,7 @@ of Gymnasium's environments, of how tasks are chosen, nor of any benchmark.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 from gymnasium.error import ResetNeeded
@@ -105,6 +106,7 @@ class Episode:
         if self._info is None:
             # With a reference the values are longer by its keys, which come last.
             info = dict(zip(INFO_KINDS, self.info_values(), strict=False))
+            info.update(self._state.extra_info)
             self._info = cast("HierarchicalInfo", info)
         return self._info
 
@@ -134,8 +136,9 @@ class Episode:
         self._info = None
         reward = 0.0
         if parsed.format_valid:
-            self._action_valid = parsed.action in self._state.admissible_actions
+            listed = parsed.action in self._state.admissible_actions
             self._state = state = self._task.world.step(parsed.action)
+            self._action_valid = listed if state.action_valid is None else state.action_valid
             reward = state.reward
             if self._task.reference is not None:
                 self._task.reference.observe(
@@ -150,6 +153,11 @@ class Episode:
             switch=parsed.switch, subgoal=parsed.subgoal, reward=reward, ended=self.ended
         )
         return reward
+
+    @property
+    def extra_info(self) -> Mapping[str, Any]:
+        """What the benchmark adds to :attr:`info` in this state; mostly nothing."""
+        return self._state.extra_info
 
     def info_values(self) -> tuple[Any, ...]:
         """The values of :attr:`info` in the order of :data:`INFO_KINDS`.

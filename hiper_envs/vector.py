@@ -312,7 +312,8 @@ def batch_infos(
 
     Returns:
         For every key an array ``[num_envs]`` (of numbers, else of objects) and under ``_key`` the
-        mask of the environments that have it.
+        mask of the environments that have it. A key that a benchmark adds gets the type of its
+        first value.
     """
     count = len(episodes)
     columns = zip(*[episode.info_values() for episode in episodes], strict=True)
@@ -324,6 +325,13 @@ def batch_infos(
         if count < num_envs:
             column, mask = _spread(column, indices, num_envs), _spread(mask, indices, num_envs)
         batched[key], batched[f"_{key}"] = column, mask
+    for index, episode in zip(indices, episodes, strict=True):
+        for key, value in episode.extra_info.items():
+            if key not in batched:
+                kind = type(value) if isinstance(value, (bool, int, float)) else object
+                batched[key] = np.full(num_envs, None if kind is object else 0, dtype=kind)
+                batched[f"_{key}"] = np.zeros(num_envs, dtype=np.bool_)
+            batched[key][index], batched[f"_{key}"][index] = value, True
     return batched
 
 

@@ -61,7 +61,9 @@ def observe(shop: Shop, mode: str, score: float | None = None) -> str:
         return text(shop, score)
     if mode == "text_rich":
         return text_rich(shop, score)
-    raise ValueError(f"unknown observation mode {mode!r}; there are: {', '.join(OBSERVATION_MODES)}")
+    raise ValueError(
+        f"unknown observation mode {mode!r}; there are: {', '.join(OBSERVATION_MODES)}"
+    )
 
 
 def text(shop: Shop, score: float | None = None) -> str:
