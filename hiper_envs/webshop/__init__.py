@@ -1,0 +1,1 @@
+"""WebShop: shopping tasks in an online shop of real products."""
