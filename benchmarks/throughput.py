@@ -2,11 +2,13 @@
 
     python -m benchmarks.throughput            # about ten minutes, recorded
     python -m benchmarks.throughput --quick    # about one minute, not recorded
+    python -m benchmarks.throughput --env webshop
 
-For every environment: steps of the batched vector env beside as many single ones, memory of 1,024
+For every environment: steps of the batched vector env beside as many single ones, memory of many
 environments in one process, and the import of the package. A benchmark adds what only it has, in a
-module of its own (:mod:`benchmarks.throughput_alfworld`). Everything is repeated; medians and
-standard errors are recorded. The targets in the result are the project's own.
+module of its own (:mod:`benchmarks.throughput_alfworld`, :mod:`benchmarks.throughput_webshop`).
+Everything is repeated; medians and standard errors are recorded. The targets in the result are the
+project's own.
 """
 
 from __future__ import annotations
@@ -30,14 +32,16 @@ from benchmarks.recording import Summary, record, summarise
 __all__ = ["ThroughputArgs", "main"]
 
 _LOG = logging.getLogger(__name__)
-_ENV_IDS = {"alfworld": "HiPER-ALFWorld-v0"}
+_ENV_IDS = {"alfworld": "HiPER-ALFWorld-v0", "webshop": "HiPER-WebShop-v0"}
+_MEMORY_ENVS = {"alfworld": 1024, "webshop": 256}
+_TEMPLATE = "<your query>"
 
 
 @dataclass(frozen=True)
 class ThroughputArgs:
     """Measures speed and memory of the environments."""
 
-    env: Literal["alfworld"] = "alfworld"
+    env: Literal["alfworld", "webshop"] = "alfworld"
     """Environment to measure."""
     split: str = "train"
     """Split whose tasks are played."""
@@ -46,24 +50,24 @@ class ThroughputArgs:
     repeats: int = 5
     """Repeats of every measurement."""
     games: int = 6
-    """Games on which engines are compared."""
+    """Games (of WebShop: episodes) on which engines are compared."""
     steps: int = 40
     """Steps per game when engines are compared."""
     num_envs: int = 256
     """Environments of the vector env, and single ones beside it."""
-    memory_envs: int = 1024
-    """Environments whose memory is measured."""
+    memory_envs: int | None = None
+    """Environments whose memory is measured; by default 1,024 of ALFWorld, 256 of WebShop."""
     seed: int = 0
     """Seeds the choice of games and commands."""
     out: Path | None = None
-    """Result file; by default benchmarks/results/throughput.json."""
+    """Result file; by default throughput.json or throughput_webshop.json in benchmarks/results."""
 
     def effective(self) -> ThroughputArgs:
         """The arguments with ``quick`` applied."""
-        if not self.quick:
-            return self
-        small = {"repeats": 2, "games": 2, "steps": 10, "num_envs": 16, "memory_envs": 64}
-        return ThroughputArgs(**{**vars(self), **small})
+        values = {**vars(self), "memory_envs": self.memory_envs or _MEMORY_ENVS[self.env]}
+        if self.quick:
+            values |= {"repeats": 2, "games": 2, "steps": 10, "num_envs": 16, "memory_envs": 64}
+        return ThroughputArgs(**values)
 
 
 def measure_import(repeats: int) -> Summary:
@@ -114,13 +118,25 @@ def measure_vector(env_id: str, kwargs: Mapping[str, Any], args: ThroughputArgs)
     }
 
 
+def _primitive(rng: random.Random, admissible: Sequence[str], task: str) -> str:
+    """A random admissible action; a search asks for some words of the task."""
+    action = rng.choice(admissible or ("look",))
+    if _TEMPLATE in action:
+        words = task.split()
+        action = action.replace(_TEMPLATE, " ".join(rng.sample(words, min(4, len(words)))))
+    return action
+
+
 def _time_batched(env: Any, steps: int, seed: int) -> float:
     rng = random.Random(seed)
     _, infos = env.reset(seed=seed)
     seconds = 0.0
     for _ in range(steps):
         # After an episode's end the action is ignored, and so is what was admissible.
-        actions = [rng.choice(commands or ("look",)) for commands in infos["admissible_actions"]]
+        actions = [
+            _primitive(rng, commands, task)
+            for commands, task in zip(infos["admissible_actions"], infos["task"], strict=True)
+        ]
         start = time.process_time()
         _, _, _, _, infos = env.step(actions)
         seconds += time.process_time() - start
@@ -132,7 +148,7 @@ def _time_single(envs: Sequence[Any], steps: int, seed: int) -> float:
     infos = [env.reset(seed=seed + index)[1] for index, env in enumerate(envs)]
     seconds = 0.0
     for _ in range(steps):
-        actions = [rng.choice(info["admissible_actions"]) for info in infos]
+        actions = [_primitive(rng, info["admissible_actions"], info["task"]) for info in infos]
         start = time.process_time()
         for index, (env, action) in enumerate(zip(envs, actions, strict=True)):
             _, _, terminated, truncated, infos[index] = env.step(action)
@@ -188,6 +204,7 @@ def main(args: ThroughputArgs) -> int:
     _LOG.info("vector env")
     results["vector"] = vector = measure_vector(env_id, kwargs, args)
     _LOG.info("memory")
+    assert args.memory_envs is not None
     results["memory"] = memory = measure_memory(env_id, kwargs, args.memory_envs)
     results["memory_envs"] = args.memory_envs
     results["import_seconds"] = imported = measure_import(args.repeats)
@@ -206,8 +223,9 @@ def main(args: ThroughputArgs) -> int:
         _LOG.info("%s %-42s %s", "met   " if entry["met"] else "MISSED", name, entry)
     if args.out or not args.quick:
         seconds = time.perf_counter() - begin
+        name = "throughput" if args.env == "alfworld" else f"throughput_{args.env}"
         path = record(
-            "throughput", results, seeds=[args.seed], n=args.repeats, seconds=seconds, path=args.out
+            name, results, seeds=[args.seed], n=args.repeats, seconds=seconds, path=args.out
         )
         _LOG.info("recorded in %s", path)
     return int(not args.quick and not all(entry["met"] for entry in targets.values()))

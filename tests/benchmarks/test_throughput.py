@@ -27,7 +27,8 @@ def test_fresh_process_has_its_own_memory() -> None:
 def test_quick_run_is_smaller() -> None:
     args = ThroughputArgs(quick=True, seed=4).effective()
     assert (args.seed, args.num_envs, args.memory_envs) == (4, 16, 64)
-    assert ThroughputArgs().effective() == ThroughputArgs()
+    assert ThroughputArgs().effective() == ThroughputArgs(memory_envs=1024)
+    assert ThroughputArgs(env="webshop").effective().memory_envs == 256
 
 
 def test_vector_env_beside_single_ones() -> None:
