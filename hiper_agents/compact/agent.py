@@ -21,7 +21,7 @@ class CompactAgent:
     """Plays with a trained compact network.
 
     Args:
-        player: The network and its vocabulary.
+        player: The network and what it reads.
         greedy: Take the most likely choice instead of sampling.
         seed: Of the sampling. Every episode has its own stream of random numbers, drawn from this
             seed and its task, so that batches of any size play alike.
@@ -50,11 +50,11 @@ class CompactAgent:
         """Plays one turn in every slot whose episode goes on.
 
         Raises:
-            AgentError: If a task is not one that this agent can read.
+            DomainError: If a task is not one that this agent can read.
         """
         if not self._slots:
             self._slots = [
-                self._open(info["task"], observation)
+                self.player.open(info, observation)
                 for observation, info in zip(observations, infos, strict=True)
             ]
             live = list(range(len(infos)))
@@ -66,19 +66,14 @@ class CompactAgent:
         self._infos = list(infos)
         actions = [""] * len(infos)
         if live:
-            draws = None if self.greedy else np.stack([self._rngs[i].random(3) for i in live])
+            size = self.player.domain.sizes.draws
+            draws = None if self.greedy else np.stack([self._rngs[i].random(size) for i in live])
             texts, _ = self.player.act(
                 [self._slots[i] for i in live], [infos[i] for i in live], draws
             )
             for i, text in zip(live, texts, strict=True):
                 actions[i] = text
         return actions
-
-    def _open(self, task: str, observation: str) -> Slot:
-        slot = Slot(task, observation)
-        if not slot.memory.spec.task_type:
-            raise AgentError(f"the compact agent reads ALFWorld's task sentences, not {task!r}")
-        return slot
 
 
 def load_agent(
@@ -88,11 +83,12 @@ def load_agent(
 
     Raises:
         AgentError: If the device is not the CPU, for which this agent is made.
-        CheckpointError: If the checkpoint is missing or damaged.
+        CheckpointError: If the checkpoint is missing, damaged, or of a domain that this version
+            does not read.
     """
     if device != "cpu":
         raise AgentError(f"the compact agent runs on the CPU only, not on {device!r}")
-    network, vocabulary = load_policy(path)
+    network, domain = load_policy(path)
     return CompactAgent(
-        Player(network.eval(), vocabulary), greedy=greedy, seed=seed, name=f"compact ({path})"
+        Player(network.eval(), domain), greedy=greedy, seed=seed, name=f"compact ({path})"
     )

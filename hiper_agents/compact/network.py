@@ -2,7 +2,8 @@
 
 All choices are scored, not enumerated: the planner scores the candidate subgoals of a turn, the
 executor the permitted actions, so that both sets may differ from turn to turn. The module knows
-nothing about texts; what its inputs mean is said in `encoding.py`.
+nothing about texts; what its inputs mean is up to a domain. Where a domain composes actions of
+words, each word is in or out by its own score.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hiper_agents.compact import encoding
+from hiper_agents.compact.domain import Sizes
+from hiper_agents.compact.rows import Rows
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,13 @@ class NetworkConfig:
     """Initial logit of KEEP against SWITCH: options begin long rather than one turn short."""
     achieve_bias: float = 3.0
     """Initial logit of the action that the subgoal names: an option begins by being meant."""
+    word_bias: float = 1.0
+    """Initial logit of every word of a composed action: queries begin long rather than empty."""
 
 
 @dataclass
 class Choices:
-    """Rows to choose from, as tensors; see `encoding.Rows`."""
+    """Rows to choose from, as tensors; see `rows.Rows`."""
 
     features: Tensor
     types: Tensor
@@ -39,7 +43,7 @@ class Choices:
     position: Tensor
 
     @classmethod
-    def of(cls, rows: encoding.Rows) -> Choices:
+    def of(cls, rows: Rows) -> Choices:
         """Wraps numpy rows without copying them."""
         return cls(*(torch.from_numpy(array) for array in vars(rows).values()))
 
@@ -48,14 +52,14 @@ class Critic(nn.Module):
     """V_L(state, subgoal), V_H(state) and V_T(state, running subgoal).
 
     Args:
-        words: Vocabulary size.
-        config: Sizes.
+        sizes: Widths of the inputs.
+        config: Widths inside.
     """
 
-    def __init__(self, words: int, config: NetworkConfig) -> None:
+    def __init__(self, sizes: Sizes, config: NetworkConfig) -> None:
         super().__init__()
-        self.embed = nn.Embedding(words, config.embedding)
-        state, subgoal = _input_sizes(config)
+        self.embed = nn.Embedding(sizes.vocabulary, config.embedding)
+        state, subgoal = _input_sizes(sizes, config)
         self.low = _mlp(state + subgoal, config.hidden)
         self.high = _mlp(state, config.hidden)
         self.switch = _mlp(state + subgoal, config.hidden)
@@ -65,21 +69,26 @@ class CompactNetwork(nn.Module):
     """One policy with three decisions a turn, and its critic.
 
     Args:
-        words: Vocabulary size, unknown word included.
-        config: Sizes.
+        sizes: Widths of the inputs, as the domain gives them.
+        config: Widths inside, and the biases.
     """
 
-    def __init__(self, words: int, config: NetworkConfig) -> None:
+    def __init__(self, sizes: Sizes, config: NetworkConfig) -> None:
         super().__init__()
-        self.embed = nn.Embedding(words, config.embedding)
-        state, subgoal = _input_sizes(config)
+        self.sizes = sizes
+        self.embed = nn.Embedding(sizes.vocabulary, config.embedding)
+        state, subgoal = _input_sizes(sizes, config)
         self.switch = _mlp(state + subgoal, config.hidden)
-        rows = encoding.SUBGOAL_SIZE + encoding.CANDIDATE_SIZE + 2 * config.embedding
+        rows = sizes.candidate + sizes.subgoal_types * config.embedding
         self.planner = Scorer(state, rows, config.hidden)
-        rows = encoding.MOVE_SIZE + config.embedding
+        rows = sizes.move + sizes.move_types * config.embedding
         self.executor = Scorer(state + subgoal, rows, config.hidden)
         self.achieve_bias = nn.Parameter(torch.tensor(config.achieve_bias))
-        self.critic = Critic(words, config)
+        self.critic = Critic(sizes, config)
+        self.speller: Scorer | None = None
+        if sizes.word:
+            rows = sizes.word + sizes.word_types * config.embedding
+            self.speller = Scorer(state + subgoal, rows, config.hidden, config.word_bias)
         with torch.no_grad():
             last = self.switch[-1]
             assert isinstance(last, nn.Linear)
@@ -103,8 +112,18 @@ class CompactNetwork(nn.Module):
         context = _situation(self.embed, state, state_types, subgoal)
         rows = torch.cat([choices.features, self.embed(choices.types).flatten(1)], 1)
         scores = self.executor(context, rows, choices.owner)
-        scores = scores + self.achieve_bias * choices.features[:, encoding.ACHIEVES]
+        scores = scores + self.achieve_bias * choices.features[:, self.sizes.achieves]
         return _log_softmax(scores, choices, len(state))
+
+    def spell(
+        self, state: Tensor, state_types: Tensor, subgoal: Subgoal, choices: Choices
+    ) -> Tensor:
+        """[rows] log-odds of every word to be in the composed action of its turn."""
+        assert self.speller is not None, "no action of this domain is composed of words"
+        context = _situation(self.embed, state, state_types, subgoal)
+        rows = torch.cat([choices.features, self.embed(choices.types).flatten(1)], 1)
+        scores: Tensor = self.speller(context, rows, choices.owner)
+        return scores
 
     def value_low(self, state: Tensor, state_types: Tensor, subgoal: Subgoal) -> Tensor:
         """[B] V_L, given the subgoal that is carried out."""
@@ -126,7 +145,7 @@ class CompactNetwork(nn.Module):
 
 @dataclass
 class Subgoal:
-    """Encoded subgoals of a batch: `features` [B, SUBGOAL_SIZE] and `types` [B, 2]."""
+    """Encoded subgoals of a batch: `features` and `types`, one row a turn."""
 
     features: Tensor
     types: Tensor
@@ -138,11 +157,14 @@ class Scorer(nn.Module):
     The first layer is split, so that the context is multiplied once a turn and not once a row.
     """
 
-    def __init__(self, context: int, row: int, hidden: int) -> None:
+    def __init__(self, context: int, row: int, hidden: int, bias: float | None = None) -> None:
         super().__init__()
         self.context = nn.Linear(context, hidden)
         self.row = nn.Linear(row, hidden, bias=False)
-        self.out = nn.Sequential(nn.ReLU(), nn.Linear(hidden, 1))
+        last = nn.Linear(hidden, 1)
+        self.out = nn.Sequential(nn.ReLU(), last)
+        if bias is not None:
+            nn.init.constant_(last.bias, bias)
 
     def forward(self, context: Tensor, rows: Tensor, owner: Tensor) -> Tensor:
         """[rows] scores."""
@@ -150,8 +172,9 @@ class Scorer(nn.Module):
         return scores.squeeze(-1)
 
 
-def _input_sizes(config: NetworkConfig) -> tuple[int, int]:
-    return encoding.STATE_SIZE + 4 * config.embedding, encoding.SUBGOAL_SIZE + 2 * config.embedding
+def _input_sizes(sizes: Sizes, config: NetworkConfig) -> tuple[int, int]:
+    state = sizes.state + sizes.state_types * config.embedding
+    return state, sizes.subgoal + sizes.subgoal_types * config.embedding
 
 
 def _mlp(inputs: int, hidden: int) -> nn.Sequential:

@@ -1,8 +1,9 @@
 """Plays a batch of episodes with the compact network and keeps what it decided.
 
 One call of `Player.act` is one turn: ask the switch head where an option is still running, choose
-subgoals where one begins, choose actions. The same code plays in training and in evaluation; it
-knows nothing about rewards.
+subgoals where one begins, choose actions, and the words of actions that are composed of words. The
+same code plays in training and in evaluation; it knows nothing about rewards, nor about what a
+domain reads.
 """
 
 from __future__ import annotations
@@ -15,14 +16,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiper_agents.compact import encoding
-from hiper_agents.compact.encoding import FloatArray, IntArray, Rows, Running
-from hiper_agents.compact.memory import Memory
+from hiper_agents.compact.domain import DECISION_DRAWS, Domain, Moves, Running, Subgoal
 from hiper_agents.compact.network import Choices, CompactNetwork
 from hiper_agents.compact.network import Subgoal as EncodedSubgoal
-from hiper_agents.compact.options import Permitted, candidates, permitted
-from hiper_agents.compact.vocabulary import Vocabulary
-from hiper_envs.alfworld.subgoals import Subgoal
+from hiper_agents.compact.rows import BoolArray, FloatArray, IntArray, Rows
 from hiper_envs.tags import render
 
 
@@ -31,13 +28,13 @@ class Situation:
     """What the network sees of B episodes before one of its decisions."""
 
     state: FloatArray
-    """[B, STATE_SIZE]"""
+    """[B, Sizes.state]"""
     state_types: IntArray
-    """[B, 4]"""
+    """[B, Sizes.state_types]"""
     subgoal: FloatArray
-    """[B, SUBGOAL_SIZE]"""
+    """[B, Sizes.subgoal]"""
     subgoal_types: IntArray
-    """[B, 2]"""
+    """[B, Sizes.subgoal_types]"""
 
     def tensors(self) -> tuple[torch.Tensor, torch.Tensor, EncodedSubgoal]:
         """The arguments of the network's methods."""
@@ -61,7 +58,8 @@ class Decisions:
     """Everything that was decided in one turn of B episodes, or in many turns put together.
 
     Where no option was running, or there was nothing to switch to, the switch head was not asked.
-    Rows of `planned` belong to the boundary turns in order: their owners count boundaries.
+    Rows of `planned` belong to the boundary turns in order: their owners count boundaries. In the
+    same way rows of `spelled` belong to the turns whose action is composed of words.
     """
 
     before: Situation
@@ -70,19 +68,24 @@ class Decisions:
     """With the subgoal that is carried out."""
     planned: Rows
     executed: Rows
-    boundary: NDArray[np.bool_]
-    asked: NDArray[np.bool_]
+    spelled: Rows
+    boundary: BoolArray
+    asked: BoolArray
     """[B] The switch head decided."""
     subgoal_choice: IntArray
     """[boundaries] chosen row of `planned`, counted within its turn."""
     action_choice: IntArray
     """[B] chosen row of `executed`, counted within its turn."""
+    composed: BoolArray
+    """[B] The action is composed of words."""
+    word_choice: BoolArray
+    """[rows of `spelled`] The word was drawn."""
     log_switch: FloatArray
     """[B] log-probability of the switch decision, 0 where there was none."""
     log_subgoal: FloatArray
     """[boundaries]"""
     log_action: FloatArray
-    """[B]"""
+    """[B] log-probability of the action, that of its words included."""
     values: FloatArray
     """[B, 3] V_L, V_H, V_T."""
 
@@ -91,6 +94,7 @@ class Decisions:
         """Puts the turns of several calls one after the other."""
         turns = [len(part.boundary) for part in parts]
         boundaries = [len(part.subgoal_choice) for part in parts]
+        composed = [int(part.composed.sum()) for part in parts]
         joined: dict[str, Any] = {}
         for name in vars(parts[0]):
             values = [getattr(part, name) for part in parts]
@@ -98,6 +102,8 @@ class Decisions:
                 joined[name] = Rows.concatenate(values, boundaries)
             elif name == "executed":
                 joined[name] = Rows.concatenate(values, turns)
+            elif name == "spelled":
+                joined[name] = Rows.concatenate(values, composed)
             elif name in ("before", "after"):
                 joined[name] = Situation.concatenate(values)
             else:
@@ -113,29 +119,39 @@ class Instruction(NamedTuple):
 
 
 class Slot:
-    """One episode being played."""
+    """One episode being played.
 
-    __slots__ = ("age", "code", "memory", "outcome", "subgoal", "types")
+    Args:
+        domain: How the episode is read.
+        info: Its first info.
+        observation: Its first observation.
 
-    def __init__(self, task: str, observation: str) -> None:
-        self.memory = Memory(task, observation)
+    Raises:
+        DomainError: If its task is not one that the domain reads.
+    """
+
+    __slots__ = ("age", "code", "domain", "memory", "outcome", "subgoal", "types")
+
+    def __init__(self, domain: Domain[Any], info: Mapping[str, Any], observation: str) -> None:
+        self.domain = domain
+        self.memory = domain.remember(info, observation)
         self.subgoal: Subgoal | None = None
         self.age = 0
         self.outcome = "none"
         # The subgoal as the network reads it.
-        self.code = [0.0] * encoding.SUBGOAL_SIZE
-        self.types = [0, 0]
+        self.code = domain.encode_subgoal(self.memory, None)
+        self.types = domain.subgoal_types(None)
 
-    def begin(self, subgoal: Subgoal, vocabulary: Vocabulary) -> None:
+    def begin(self, subgoal: Subgoal) -> None:
         """Begins an option."""
         self.subgoal, self.age, self.outcome = subgoal, 0, "running"
-        self.code = encoding.encode_subgoal(self.memory, subgoal)
-        self.types = encoding.subgoal_types(vocabulary, subgoal)
+        self.code = self.domain.encode_subgoal(self.memory, subgoal)
+        self.types = self.domain.subgoal_types(subgoal)
         self.memory.want(subgoal)
 
     def observe(self, observation: str, info: Mapping[str, Any]) -> None:
         """Takes in what the last action led to and ends the option if there is reason to."""
-        self.memory.observe(observation, info["admissible_actions"])
+        self.memory.observe(observation, info)
         self.age += 1
         assert self.subgoal is not None
         if info["action_valid"] and self.subgoal.achieved_by(info["action"]):
@@ -151,7 +167,7 @@ class Slot:
         """
         return [
             subgoal
-            for subgoal in candidates(self.memory)
+            for subgoal in self.domain.candidates(self.memory)
             if self.outcome != "running" or subgoal != self.subgoal
         ]
 
@@ -166,12 +182,20 @@ class Player:
 
     Args:
         network: The policy and critic.
-        vocabulary: The type words that it knows.
+        domain: How episodes are read; of the sizes that the network was made for.
     """
 
-    def __init__(self, network: CompactNetwork, vocabulary: Vocabulary) -> None:
+    def __init__(self, network: CompactNetwork, domain: Domain[Any]) -> None:
         self.network = network
-        self.vocabulary = vocabulary
+        self.domain = domain
+
+    def open(self, info: Mapping[str, Any], observation: str) -> Slot:
+        """Begins an episode.
+
+        Raises:
+            DomainError: If its task cannot be read.
+        """
+        return Slot(self.domain, info, observation)
 
     @torch.no_grad()
     def act(
@@ -188,8 +212,8 @@ class Player:
         Args:
             slots: B episodes, up to date with their last observation.
             infos: Their last infos.
-            draws: [B, 3] uniform random numbers in [0, 1) for the switch, the subgoal and the
-                action; None to take the most likely ones.
+            draws: [B, Sizes.draws] uniform random numbers in [0, 1) for the switch, the subgoal,
+                the action and each word; None to take the most likely ones.
             with_values: Whether to ask the critic too.
             script: B demonstrated turns to follow as far as they are permitted; what is recorded
                 then is the network's view of them.
@@ -201,22 +225,23 @@ class Player:
         boundary, asked, log_switch = self._switch(slots, before, draws, script)
         planned, subgoal_choice, log_subgoal = self._plan(slots, before, boundary, draws, script)
         after = self._with_subgoals(slots, before, boundary)
-        executed, moves = self._moves(slots, infos)
-        log_probs = self.network.execute(*after.tensors(), Choices.of(executed)).numpy()
-        action_choice = _choose(log_probs, None if draws is None else draws[:, 2])
-        for turn, instruction in enumerate(script or ()):
-            if instruction.action in moves[turn].commands:
-                action_choice[turn] = moves[turn].commands.index(instruction.action)
-        log_action = log_probs[np.arange(len(slots)), action_choice]
+        executed, moves, action_choice, log_action = self._execute(
+            slots, infos, after, draws, script
+        )
+        spelling = self._spell(slots, moves, action_choice, after, draws, script)
+        np.add.at(log_action, np.flatnonzero(spelling.composed), spelling.log_words)
         decisions = Decisions(
             before=before,
             after=after,
             planned=planned,
             executed=executed,
+            spelled=spelling.rows,
             boundary=boundary,
             asked=asked,
             subgoal_choice=subgoal_choice,
             action_choice=action_choice,
+            composed=spelling.composed,
+            word_choice=spelling.choice,
             log_switch=log_switch,
             log_subgoal=log_subgoal,
             log_action=log_action,
@@ -224,21 +249,19 @@ class Player:
         )
         texts = [
             render(
-                allowed.commands[choice],
+                action,
                 switch=bool(begins),
                 subgoal=slot.subgoal.text if begins and slot.subgoal else None,
             )
-            for slot, allowed, choice, begins in zip(
-                slots, moves, action_choice, boundary, strict=True
-            )
+            for slot, action, begins in zip(slots, spelling.actions, boundary, strict=True)
         ]
         return texts, decisions
 
     def _situation(self, slots: Sequence[Slot]) -> Situation:
-        vocabulary = self.vocabulary
+        domain = self.domain
         return Situation(
-            np.array([encoding.encode_state(s.memory, s.running) for s in slots], np.float32),
-            np.array([encoding.state_types(vocabulary, s.memory) for s in slots], np.int64),
+            np.array([domain.encode_state(s.memory, s.running) for s in slots], np.float32),
+            np.array([domain.state_types(s.memory) for s in slots], np.int64),
             np.array([s.code for s in slots], np.float32),
             np.array([s.types for s in slots], np.int64),
         )
@@ -274,9 +297,9 @@ class Player:
         draws: NDArray[np.float64] | None,
         script: Sequence[Instruction] | None,
     ) -> tuple[Rows, IntArray, FloatArray]:
-        turns = np.flatnonzero(boundary).tolist()
-        features: list[list[float]] = []
-        types: list[list[int]] = []
+        domain, turns = self.domain, np.flatnonzero(boundary).tolist()
+        features: list[Sequence[float]] = []
+        types: list[Sequence[int]] = []
         counts: list[int] = []
         offered: list[list[Subgoal]] = []
         for turn in turns:
@@ -287,14 +310,13 @@ class Player:
             if script is not None and script[turn].subgoal not in subgoals:
                 subgoals.append(script[turn].subgoal)
             running = slot.running
-            features += [encoding.encode_candidate(slot.memory, running, s) for s in subgoals]
-            types += [encoding.subgoal_types(self.vocabulary, s) for s in subgoals]
+            features += [domain.encode_candidate(slot.memory, running, s) for s in subgoals]
+            types += [domain.subgoal_types(s) for s in subgoals]
             counts.append(len(subgoals))
             offered.append(subgoals)
-        width = encoding.SUBGOAL_SIZE + encoding.CANDIDATE_SIZE
         rows = Rows.stack(
-            np.array(features, np.float32).reshape(-1, width),
-            np.array(types, np.int64).reshape(-1, 2),
+            np.array(features, np.float32).reshape(-1, domain.sizes.candidate),
+            np.array(types, np.int64).reshape(-1, domain.sizes.subgoal_types),
             counts,
         )
         if not turns:
@@ -306,7 +328,7 @@ class Player:
             pairs = zip(turns, offered, strict=True)
             choice = np.array([subgoals.index(script[turn].subgoal) for turn, subgoals in pairs])
         for turn, subgoals, chosen in zip(turns, offered, choice, strict=True):
-            slots[turn].begin(subgoals[chosen], self.vocabulary)
+            slots[turn].begin(subgoals[chosen])
         return rows, choice, log_probs[np.arange(len(turns)), choice]
 
     def _with_subgoals(
@@ -318,15 +340,79 @@ class Player:
             subgoal[turn], types[turn] = slots[turn].code, slots[turn].types
         return Situation(before.state, before.state_types, subgoal, types)
 
-    def _moves(
-        self, slots: Sequence[Slot], infos: Sequence[Mapping[str, Any]]
-    ) -> tuple[Rows, list[Permitted]]:
-        moves = []
-        for slot, info in zip(slots, infos, strict=True):
-            assert slot.subgoal is not None
-            moves.append(permitted(slot.memory, slot.subgoal, info["admissible_actions"]))
+    def _execute(
+        self,
+        slots: Sequence[Slot],
+        infos: Sequence[Mapping[str, Any]],
+        after: Situation,
+        draws: NDArray[np.float64] | None,
+        script: Sequence[Instruction] | None,
+    ) -> tuple[Rows, Sequence[Moves], IntArray, FloatArray]:
         memories = [slot.memory for slot in slots]
-        return encoding.encode_moves(memories, self.vocabulary, moves), moves
+        rows, moves = self.domain.moves(memories, [slot.subgoal for slot in slots], infos)
+        log_probs = self.network.execute(*after.tensors(), Choices.of(rows)).numpy()
+        choice = _choose(log_probs, None if draws is None else draws[:, 2])
+        for turn, instruction in enumerate(script or ()):
+            commands = moves[turn].commands
+            if instruction.action in commands:
+                choice[turn] = commands.index(instruction.action)
+            elif (
+                self.domain.template in commands
+                and self.domain.spell(slots[turn].memory, instruction.action) is not None
+            ):
+                choice[turn] = commands.index(self.domain.template)
+        return rows, moves, choice, log_probs[np.arange(len(slots)), choice]
+
+    def _spell(
+        self,
+        slots: Sequence[Slot],
+        moves: Sequence[Moves],
+        action_choice: IntArray,
+        after: Situation,
+        draws: NDArray[np.float64] | None,
+        script: Sequence[Instruction] | None,
+    ) -> _Spelling:
+        """The words of the actions that are composed of words.
+
+        Every word is drawn by itself. What is recorded is the draw; if it is empty, the action is
+        made of the most likely word, so that the empty draw is one more way to say that word.
+        """
+        template, domain = self.domain.template, self.domain
+        actions = [
+            allowed.commands[choice] for allowed, choice in zip(moves, action_choice, strict=True)
+        ]
+        composed = np.array([bool(template) and action == template for action in actions])
+        turns = np.flatnonzero(composed)
+        if not len(turns):
+            sizes = domain.sizes
+            return _Spelling(
+                actions,
+                composed,
+                Rows.empty(sizes.word, sizes.word_types),
+                np.zeros(0, np.bool_),
+                np.zeros(0, np.float32),
+            )
+        rows = domain.words([slots[turn].memory for turn in turns.tolist()])
+        scores = self.network.spell(*after.take(turns).tensors(), Choices.of(rows))
+        limits = (
+            np.full(len(rows.owner), 0.5)
+            if draws is None
+            else draws[turns[rows.owner], DECISION_DRAWS + rows.position]
+        )
+        choice: BoolArray = limits < torch.sigmoid(scores).numpy()
+        ends = np.cumsum(np.bincount(rows.owner, minlength=len(turns)))
+        for turn, end, begin in zip(turns.tolist(), ends, [0, *ends[:-1]], strict=True):
+            memory, drawn = slots[turn].memory, choice[begin:end]
+            told = domain.spell(memory, script[turn].action) if script is not None else None
+            if told is not None:
+                drawn[:] = told
+            if not drawn.any():
+                drawn = np.arange(end - begin) == int(scores[begin:end].argmax())
+            actions[turn] = domain.compose(memory, drawn)
+        signed = torch.where(torch.from_numpy(choice), scores, -scores)
+        log_words = np.zeros(len(turns), np.float32)
+        np.add.at(log_words, rows.owner, torch.nn.functional.logsigmoid(signed).numpy())
+        return _Spelling(actions, composed, rows, choice, log_words)
 
     def _values(self, before: Situation, after: Situation) -> FloatArray:
         state, state_types, running = before.tensors()
@@ -337,6 +423,19 @@ class Player:
             self.network.value_switch(state, state_types, running),
         )
         return torch.stack(values, 1).numpy()
+
+
+class _Spelling(NamedTuple):
+    """The actions of B turns, c of them composed of words."""
+
+    actions: list[str]
+    composed: BoolArray
+    """[B]"""
+    rows: Rows
+    choice: BoolArray
+    """[rows]"""
+    log_words: FloatArray
+    """[c]"""
 
 
 def _choose(log_probs: FloatArray, draws: NDArray[np.float64] | None) -> IntArray:

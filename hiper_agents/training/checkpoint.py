@@ -18,12 +18,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from hiper_agents.agent import CHECKPOINT_FILE
+from hiper_agents.compact.domain import Domain, DomainError, make_domain
 from hiper_agents.compact.network import CompactNetwork, NetworkConfig
-from hiper_agents.compact.vocabulary import Vocabulary
 from hiper_base.errors import HiperError
 from hiper_base.files import replacing, write_text
 
 FORMAT = 1
+FIRST_DOMAIN = "alfworld"
+"""The domain of checkpoints that name none: once there was only this one."""
 
 
 class CheckpointError(HiperError):
@@ -34,7 +36,7 @@ def save_checkpoint(
     run: Path,
     network: CompactNetwork,
     network_config: NetworkConfig,
-    vocabulary: Vocabulary,
+    domain: Domain[Any],
     optimizer: torch.optim.Optimizer,
     progress: Mapping[str, Any],
 ) -> None:
@@ -44,7 +46,7 @@ def save_checkpoint(
         run: The run folder.
         network: Policy and critic.
         network_config: Its sizes.
-        vocabulary: Its words.
+        domain: What it reads.
         optimizer: Of the network's parameters.
         progress: JSON-able counters and random states, with the key `iteration`.
     """
@@ -59,7 +61,8 @@ def save_checkpoint(
         "agent": "compact",
         "state": state,
         "network": asdict(network_config),
-        "vocabulary": list(vocabulary.words),
+        "domain": domain.name,
+        "vocabulary": domain.vocabulary,
         **progress,
     }
     write_text(run / CHECKPOINT_FILE, json.dumps(document, indent=1))
@@ -86,29 +89,38 @@ def read_checkpoint(run: Path) -> dict[str, Any]:
     return document
 
 
-def load_policy(run: Path) -> tuple[CompactNetwork, Vocabulary]:
-    """Rebuilds the network of a run.
+def load_policy(run: Path) -> tuple[CompactNetwork, Domain[Any]]:
+    """Rebuilds the network of a run and what it reads.
 
     Raises:
-        CheckpointError: If the checkpoint is missing or damaged.
+        CheckpointError: If the checkpoint is missing, damaged, or of an unknown domain.
     """
     document = read_checkpoint(run)
-    network, vocabulary, _ = _load(run, document)
-    return network, vocabulary
+    network, domain, _ = _load(run, document)
+    return network, domain
 
 
 def restore(
     run: Path,
     document: Mapping[str, Any],
     network: CompactNetwork,
+    domain: Domain[Any],
     optimizer: torch.optim.Optimizer,
 ) -> None:
     """Puts a network and its optimizer into the state of a checkpoint.
 
     Raises:
-        CheckpointError: If the state file is missing, damaged, or of another network.
+        CheckpointError: If the state file is missing, damaged, or of another network, or if the
+            checkpoint is of another domain.
     """
-    loaded, _, slots = _load(run, document)
+    loaded, kept, slots = _load(run, document)
+    if (kept.name, kept.vocabulary) != (domain.name, domain.vocabulary):
+        raise CheckpointError(
+            f"the checkpoint in {run} reads {kept.name}, not {domain.name} with the words of this "
+            "version"
+            if kept.name == domain.name
+            else f"the checkpoint in {run} reads {kept.name}, not {domain.name}"
+        )
     network.load_state_dict(loaded.state_dict())
     state = optimizer.state_dict()
     state["state"] = slots
@@ -117,12 +129,12 @@ def restore(
 
 def _load(
     run: Path, document: Mapping[str, Any]
-) -> tuple[CompactNetwork, Vocabulary, dict[int, dict[str, torch.Tensor]]]:
+) -> tuple[CompactNetwork, Domain[Any], dict[int, dict[str, torch.Tensor]]]:
     path = run / Path(str(document.get("state"))).name
     try:
+        domain = make_domain(document.get("domain", FIRST_DOMAIN), document["vocabulary"])
         tensors = load_file(path)
-        vocabulary = Vocabulary(document["vocabulary"])
-        network = CompactNetwork(len(vocabulary), NetworkConfig(**document["network"]))
+        network = CompactNetwork(domain.sizes, NetworkConfig(**document["network"]))
         prefix = "network."
         network.load_state_dict(
             {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
@@ -132,6 +144,8 @@ def _load(
             if name.startswith("optimizer."):
                 _, index, slot = name.split(".")
                 slots.setdefault(int(index), {})[slot] = tensor
+    except DomainError as error:
+        raise CheckpointError(f"cannot read {run / CHECKPOINT_FILE}: {error}") from error
     except (OSError, SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"cannot load {path}: {error}") from error
-    return network, vocabulary, slots
+    return network, domain, slots

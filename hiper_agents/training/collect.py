@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiper_agents.buffer import OptionRolloutBuffer, stable_key
-from hiper_agents.compact.player import Decisions, Player, Slot
+from hiper_agents.compact.player import Decisions, Player
 from hiper_envs.core import Episode, StepResult, TaskSource
 
 # Columns of Decisions.values.
@@ -64,7 +64,7 @@ def collect(
     buffer.clear()
     opened = [source.open(task) for task in tasks]
     episodes = [Episode(task, max_turns) for task in opened]
-    slots = [Slot(episode.info["task"], episode.observation) for episode in episodes]
+    slots = [player.open(episode.info, episode.observation) for episode in episodes]
     won = np.zeros(len(tasks), np.bool_)
     options = np.zeros(len(tasks), np.int64)
     history: list[Decisions] = []
@@ -76,7 +76,7 @@ def collect(
         texts, decisions = player.act(
             [slots[i] for i in running],
             [episodes[i].info for i in running],
-            rng.random((len(running), 3)),
+            rng.random((len(running), player.domain.sizes.draws)),
             with_values=True,
         )
         steps = [episodes[i].step(text) for i, text in zip(running, texts, strict=True)]

@@ -3,7 +3,8 @@
 Each block has its own ratio, its own clipping and its own advantage (HiPER, arXiv 2602.16165: A_T
 on the switch of every turn, A_H on the subgoal of boundary turns, A_L on the action of every turn),
 and each head's loss is averaged over its own turns. A flat estimator gives the same advantage to
-all three. Nothing here knows which estimator the advantages come from.
+all three. The words of a composed action are part of the action: their log-probabilities are added
+to its own. Nothing here knows which estimator the advantages come from.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ class PPOConfig:
     """Weight of the planner's entropy."""
     entropy_action: float = 0.01
     """Weight of the executor's entropy."""
+    entropy_word: float = 0.01
+    """Weight of the entropy of the choice of a word, where actions are composed of words."""
     max_grad_norm: float = 0.5
     """Gradients of policy and critic are each clipped to this norm."""
 
@@ -167,24 +170,51 @@ def replay(network: CompactNetwork, decisions: Decisions, turns: np.ndarray) -> 
     log_execute = network.execute(
         state, state_types, carried, Choices.of(decisions.executed.take(turns))
     )
-    entropy_switch = nn.functional.softplus(logits) - torch.sigmoid(logits) * logits
+    entropy_switch = _binary_entropy(logits)
+    log_switch = nn.functional.logsigmoid(torch.where(switched, logits, -logits))
+    log_subgoal = _pick(log_plan, decisions.subgoal_choice[planned])
+    log_action = _pick(log_execute, decisions.action_choice[turns])
+    entropies = {
+        "entropy_switch": _mean(entropy_switch, asked),
+        "entropy_subgoal": _entropy(log_plan),
+        "entropy_action": _entropy(log_execute),
+    }
+    if network.speller is not None:
+        log_words, entropies["entropy_word"] = _respell(network, decisions, turns)
+        log_action = log_action + log_words
     return Replay(
         turns=turns,
         boundaries=turns[begins],
         planned=planned,
         asked=asked,
-        log_switch=nn.functional.logsigmoid(torch.where(switched, logits, -logits)),
-        log_subgoal=_pick(log_plan, decisions.subgoal_choice[planned]),
-        log_action=_pick(log_execute, decisions.action_choice[turns]),
-        entropies={
-            "entropy_switch": _mean(entropy_switch, asked),
-            "entropy_subgoal": _entropy(log_plan),
-            "entropy_action": _entropy(log_execute),
-        },
+        log_switch=log_switch,
+        log_subgoal=log_subgoal,
+        log_action=log_action,
+        entropies=entropies,
         value_low=network.value_low(state, state_types, carried),
         value_high=network.value_high(state[begins], state_types[begins]),
         value_switch=network.value_switch(state, state_types, running),
     )
+
+
+def _respell(
+    network: CompactNetwork, decisions: Decisions, turns: np.ndarray
+) -> tuple[Tensor, Tensor]:
+    """The words of composed actions.
+
+    Returns:
+        [B] log-probability of the words of each turn's action, 0 for those without, and the mean
+        entropy of the choice of a word.
+    """
+    composed = np.flatnonzero(decisions.composed[turns])
+    spelled = (np.cumsum(decisions.composed) - 1)[turns[composed]]
+    rows, _ = decisions.spelled.rows_of(spelled)
+    words = Choices.of(decisions.spelled.take(spelled))
+    scores = network.spell(*decisions.after.take(turns[composed]).tensors(), words)
+    drawn = torch.from_numpy(decisions.word_choice[rows])
+    log_words = nn.functional.logsigmoid(torch.where(drawn, scores, -scores))
+    owner = torch.from_numpy(composed)[words.owner]
+    return torch.zeros(len(turns)).index_add(0, owner, log_words), _mean(_binary_entropy(scores))
 
 
 def _losses(
@@ -214,6 +244,8 @@ def _losses(
         + config.entropy_subgoal * now.entropies["entropy_subgoal"]
         + config.entropy_action * now.entropies["entropy_action"]
     )
+    if "entropy_word" in now.entropies:
+        bonus = bonus + config.entropy_word * now.entropies["entropy_word"]
     total = torch.stack(list(losses.values())).sum() - bonus
     with torch.no_grad():
         log_ratio = now.log_action - old_action
@@ -233,6 +265,10 @@ def _clipped(
 
 def _squared(value: Tensor, target: np.ndarray) -> Tensor:
     return _mean((value - _tensor(target)) ** 2)
+
+
+def _binary_entropy(logits: Tensor) -> Tensor:
+    return nn.functional.softplus(logits) - torch.sigmoid(logits) * logits
 
 
 def _entropy(log_probs: Tensor) -> Tensor:

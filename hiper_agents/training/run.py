@@ -19,9 +19,9 @@ import torch
 
 from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.buffer import OptionRolloutBuffer
+from hiper_agents.compact.domain import domain_of, make_domain
 from hiper_agents.compact.network import CompactNetwork, NetworkConfig
 from hiper_agents.compact.player import Player
-from hiper_agents.compact.vocabulary import Vocabulary
 from hiper_agents.environments import make_env
 from hiper_agents.estimators import get_estimator
 from hiper_agents.estimators.advantages import whiten
@@ -106,10 +106,10 @@ class Trainer:
         self.sampler = TaskSampler(self.source.task_types, config.hard_share)
         torch.manual_seed(config.seed)
         self.rng = np.random.default_rng(config.seed)
-        self.vocabulary = Vocabulary()
-        self.network = CompactNetwork(len(self.vocabulary), config.network)
+        self.domain = make_domain(domain_of(config.env))
+        self.network = CompactNetwork(self.domain.sizes, config.network)
         self.optimizer = make_optimizer(self.network, config.ppo)
-        self.player = Player(self.network, self.vocabulary)
+        self.player = Player(self.network, self.domain)
         self.buffer = OptionRolloutBuffer()
         self.iteration = self.total_episodes = self.total_turns = 0
         self.seconds = 0.0
@@ -193,7 +193,7 @@ class Trainer:
             run,
             self.network,
             self.config.network,
-            self.vocabulary,
+            self.domain,
             self.optimizer,
             progress,
         )
@@ -205,7 +205,7 @@ class Trainer:
             CheckpointError: If there is none, or it is damaged.
         """
         document = read_checkpoint(run)
-        restore(run, document, self.network, self.optimizer)
+        restore(run, document, self.network, self.domain, self.optimizer)
         self.iteration, self.seconds = document["iteration"], document["seconds"]
         self.total_episodes, self.total_turns = document["episodes"], document["turns"]
         self.sampler.success = document["success"]

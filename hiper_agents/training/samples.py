@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hiper_agents.compact.player import Player, Slot
+from hiper_agents.compact.player import Player
 from hiper_envs.core import Episode, TaskSource
 
 SAMPLES_FILE = "samples.json"
@@ -25,7 +25,7 @@ def sample_episodes(player: Player, source: TaskSource, max_turns: int) -> list[
 
 def _play(player: Player, source: TaskSource, index: int, max_turns: int) -> dict[str, Any]:
     episode = Episode(source.open(index), max_turns)
-    slot = Slot(episode.info["task"], episode.observation)
+    slot = player.open(episode.info, episode.observation)
     turns: list[dict[str, Any]] = []
     while not episode.ended:
         observation = episode.observation

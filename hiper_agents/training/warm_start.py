@@ -1,6 +1,6 @@
 """An optional start from demonstrations: imitate the searching expert before learning from success.
 
-The expert sees what the agent sees (`hiper_envs.alfworld.oracle`). Where its action is not one
+The expert is the domain's, and sees what the agent sees. Where its action is not one
 that its subgoal permits the agent, the agent's own choice is played and the expert plans anew. A
 run that began like this says so in its settings and in its checkpoint.
 """
@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 
-from hiper_agents.compact.player import Decisions, Instruction, Player, Slot
+from hiper_agents.compact.domain import Domain
+from hiper_agents.compact.player import Decisions, Instruction, Player
 from hiper_agents.training.ppo import PPOConfig, imitate
-from hiper_envs.alfworld.oracle import Oracle
-from hiper_envs.alfworld.subgoals import parse
+from hiper_envs.contract import Reference
 from hiper_envs.core import Episode, TaskSource
 
 EPOCHS = 15
@@ -47,14 +48,14 @@ def demonstrate(
 ) -> Decisions:
     """Plays one episode of each task as the expert would; returns its choices."""
     episodes = [Episode(source.open(task), max_turns) for task in tasks]
-    slots = [Slot(episode.info["task"], episode.observation) for episode in episodes]
-    experts = [Oracle(episode.info["task"]) for episode in episodes]
+    slots = [player.open(episode.info, episode.observation) for episode in episodes]
+    experts = [player.domain.oracle(episode.info) for episode in episodes]
     for expert, episode in zip(experts, episodes, strict=True):
         expert.observe(episode.observation, admissible=episode.info["admissible_actions"])
     history = []
     running = list(range(len(tasks)))
     while running:
-        script = [_instruction(experts[i]) for i in running]
+        script = [_instruction(player.domain, experts[i]) for i in running]
         texts, decisions = player.act(
             [slots[i] for i in running], [episodes[i].info for i in running], None, script=script
         )
@@ -68,7 +69,7 @@ def demonstrate(
     return Decisions.concatenate(history)
 
 
-def _instruction(expert: Oracle) -> Instruction:
-    subgoal = parse(expert.subgoal)
+def _instruction(domain: Domain[Any], expert: Reference) -> Instruction:
+    subgoal = domain.parse_subgoal(expert.subgoal)
     assert subgoal is not None, f"the expert's subgoal {expert.subgoal!r} is not of the vocabulary"
     return Instruction(subgoal, expert.expert_action)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from hiper_agents.compact.domain import make_domain
 from hiper_agents.compact.network import CompactNetwork, NetworkConfig
 from hiper_agents.compact.player import Decisions, Instruction, Player, Slot
-from hiper_agents.compact.vocabulary import Vocabulary
 from hiper_agents.training.ppo import replay
 from hiper_envs.alfworld.backends import AlfworldTasks
 from hiper_envs.alfworld.data import load_tasks
@@ -18,14 +18,15 @@ from hiper_envs.core import Episode
 
 def make_player() -> Player:
     torch.manual_seed(0)
-    vocabulary = Vocabulary()
-    return Player(CompactNetwork(len(vocabulary), NetworkConfig(keep_bias=1.0)), vocabulary)
+    domain = make_domain("alfworld")
+    return Player(CompactNetwork(domain.sizes, NetworkConfig(keep_bias=1.0)), domain)
 
 
 def begin(count: int) -> tuple[list[Episode], list[Slot]]:
     source = AlfworldTasks(load_tasks("generated"))
     episodes = [Episode(source.open(index), 50) for index in range(count)]
-    return episodes, [Slot(episode.info["task"], episode.observation) for episode in episodes]
+    domain = make_domain("alfworld")
+    return episodes, [Slot(domain, episode.info, episode.observation) for episode in episodes]
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +89,11 @@ def test_a_slot_plays_alike_in_any_batch() -> None:
 
 def test_an_option_ends_when_it_is_achieved_or_impossible() -> None:
     (episode,), (slot,) = begin(1)
-    slot.begin(Subgoal("find", "mug"), Vocabulary())
+    slot.begin(Subgoal("find", "mug"))
     info = {**episode.info, "action": "take mug 1 from desk 1", "action_valid": True}
     slot.observe("You pick up the mug 1 from the desk 1.", info)
     assert slot.outcome == "achieved"
-    slot.begin(Subgoal("heat", "mug"), Vocabulary())
+    slot.begin(Subgoal("heat", "mug"))
     slot.observe("You move the mug 1 to the desk 1.", {**info, "action": "move mug 1 to desk 1"})
     assert slot.outcome == "impossible"
 

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from hiper_agents.buffer import OptionRolloutBuffer
+from hiper_agents.compact.domain import make_domain
 from hiper_agents.compact.network import CompactNetwork, NetworkConfig
 from hiper_agents.compact.player import Player
-from hiper_agents.compact.vocabulary import Vocabulary
 from hiper_agents.environments import make_env
 from hiper_agents.training.collect import Rollout, collect
 
@@ -17,8 +17,8 @@ TASKS = [0, 3, 3, 7, 11, 2]
 
 def collected(flat: bool = False) -> tuple[OptionRolloutBuffer, Rollout]:
     torch.manual_seed(0)
-    vocabulary = Vocabulary()
-    player = Player(CompactNetwork(len(vocabulary), NetworkConfig()), vocabulary)
+    domain = make_domain("alfworld")
+    player = Player(CompactNetwork(domain.sizes, NetworkConfig()), domain)
     buffer = OptionRolloutBuffer()
     source = make_env("HiPER-ALFWorld-v0", "generated").source
     rng = np.random.default_rng(0)

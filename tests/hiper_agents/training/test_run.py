@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from hiper_agents.agent import make_agent
+from hiper_agents.agent import CHECKPOINT_FILE, make_agent
+from hiper_agents.compact.domain import make_domain
 from hiper_agents.evaluation import evaluate
-from hiper_agents.training.checkpoint import CheckpointError, load_policy, read_checkpoint
+from hiper_agents.training.checkpoint import CheckpointError, load_policy, read_checkpoint, restore
 from hiper_agents.training.metrics import METRICS_FILE
 from hiper_agents.training.run import TrainConfig, train
 from hiper_base.errors import HiperError
@@ -144,6 +145,27 @@ def test_what_cannot_be_trained_is_refused(tmp_path: Path) -> None:
     train(replace(SMALL, iterations=1), run)
     with pytest.raises(HiperError, match="already holds a run"):
         train(SMALL, run)
+
+
+def test_a_checkpoint_says_what_it_reads(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    config = replace(SMALL, iterations=1)
+    train(config, run)
+    document = read_checkpoint(run)
+    assert document["domain"] == "alfworld"
+    # A checkpoint from before there were other domains.
+    del document["domain"]
+    (run / CHECKPOINT_FILE).write_text(json.dumps(document))
+    assert load_policy(run)[1].name == "alfworld"
+    trainer = train(replace(config, iterations=2), run, resume=True)
+    assert trainer.iteration == 2
+    with pytest.raises(CheckpointError, match="reads alfworld, not webshop"):
+        restore(run, document, trainer.network, make_domain("webshop"), trainer.optimizer)
+    with pytest.raises(CheckpointError, match="with the words of this version"):
+        restore(run, document, trainer.network, make_domain("alfworld", ["a"]), trainer.optimizer)
+    (run / CHECKPOINT_FILE).write_text(json.dumps({**document, "domain": "chess"}))
+    with pytest.raises(CheckpointError, match="unknown domain 'chess'"):
+        load_policy(run)
 
 
 def test_damaged_checkpoints_are_named(tmp_path: Path) -> None:

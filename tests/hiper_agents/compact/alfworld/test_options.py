@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hiper_agents.compact.memory import Memory
-from hiper_agents.compact.options import candidates, make_subgoal, permitted
+from hiper_agents.compact.alfworld.memory import Memory
+from hiper_agents.compact.alfworld.options import candidates, make_subgoal, permitted
 
 INTRO = (
     "You are in the middle of a room. Looking quickly around you, you see a desk 1, a fridge 1, "
@@ -18,7 +18,10 @@ def memory_of(task: str) -> Memory:
 def test_with_an_empty_hand_it_looks_for_what_the_task_wants_or_what_it_has_seen() -> None:
     memory = memory_of("put a mug in desk.")
     assert [goal.text for goal in candidates(memory)] == ["find a mug"]
-    memory.observe("You arrive at desk 1. On the desk 1, you see a pen 1, and a desklamp 1.", ())
+    memory.observe(
+        "You arrive at desk 1. On the desk 1, you see a pen 1, and a desklamp 1.",
+        {"admissible_actions": ()},
+    )
     assert [goal.text for goal in candidates(memory)] == [
         "find a mug",
         "find a pen",
@@ -29,7 +32,7 @@ def test_with_an_empty_hand_it_looks_for_what_the_task_wants_or_what_it_has_seen
 
 def test_with_a_full_hand_it_changes_or_puts_what_it_holds() -> None:
     memory = memory_of("put a mug in desk.")
-    memory.observe("You pick up the mug 1 from the shelf 1.", ())
+    memory.observe("You pick up the mug 1 from the shelf 1.", {"admissible_actions": ()})
     assert [goal.text for goal in candidates(memory)] == [
         "clean the mug",
         "heat the mug",
@@ -71,8 +74,8 @@ def test_a_subgoal_permits_searching_and_what_it_names() -> None:
 
 def test_to_find_means_to_find_one_that_is_not_yet_placed() -> None:
     memory = memory_of("put two mug in shelf.")
-    memory.observe("You pick up the mug 1 from the desk 1.", ())
-    memory.observe("You move the mug 1 to the shelf 1.", ())
+    memory.observe("You pick up the mug 1 from the desk 1.", {"admissible_actions": ()})
+    memory.observe("You move the mug 1 to the shelf 1.", {"admissible_actions": ()})
     admissible = ("go to desk 1", "take mug 1 from shelf 1", "take mug 2 from shelf 1")
     allowed = permitted(memory, make_subgoal("find", "mug"), admissible)
     assert allowed.objects == ["mug 2"]

@@ -13,7 +13,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from hiper_agents.compact.memory import LAMP_TYPES, Memory, split_go
+from hiper_agents.compact.alfworld.memory import LAMP_TYPES, Memory, split_go
 from hiper_envs.alfworld.subgoals import VERB_OF_KIND, Subgoal, parse_action, type_of
 
 TRANSFORMS = ("clean", "heat", "cool")

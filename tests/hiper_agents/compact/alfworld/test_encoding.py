@@ -6,10 +6,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiper_agents.compact import encoding
-from hiper_agents.compact.encoding import Rows, Running
-from hiper_agents.compact.memory import Memory
-from hiper_agents.compact.vocabulary import Vocabulary
+from hiper_agents.compact.alfworld import encoding
+from hiper_agents.compact.alfworld.memory import Memory
+from hiper_agents.compact.alfworld.vocabulary import Vocabulary
+from hiper_agents.compact.domain import Running
+from hiper_agents.compact.rows import Rows
 from hiper_envs.alfworld.subgoals import Subgoal
 
 

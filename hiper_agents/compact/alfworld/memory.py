@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,13 +117,13 @@ class Memory:
         for name in parse_observation(observation).receptacles:
             self._number(name)
 
-    def observe(self, observation: str, admissible: tuple[str, ...]) -> None:
-        """Takes in what an action led to."""
+    def observe(self, observation: str, info: Mapping[str, Any]) -> None:
+        """Takes in what an action led to, and what can be done now."""
         self.turn += 1
         told = parse_observation(observation)
         kind = told.kind
         if kind == "arrive":
-            self._arrive(told.receptacle, admissible)
+            self._arrive(told.receptacle, info["admissible_actions"])
         if kind in ("arrive", "open", "examine"):
             self._see(self._number(told.receptacle), told.is_open, told.objects)
         elif kind == "close":

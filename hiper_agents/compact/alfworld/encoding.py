@@ -6,30 +6,22 @@ Everything here is derived from texts that the agent was shown. Knows nothing ab
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hiper_agents.compact.memory import (
+from hiper_agents.compact.alfworld.memory import (
     DESTINATION,
     LAMPS,
     MAX_RECEPTACLES,
     RECEPTACLE_FEATURES,
     Memory,
 )
-from hiper_agents.compact.options import TRANSFORMS, Permitted
-from hiper_agents.compact.vocabulary import Vocabulary
+from hiper_agents.compact.alfworld.options import TRANSFORMS, Permitted
+from hiper_agents.compact.alfworld.vocabulary import Vocabulary
+from hiper_agents.compact.domain import OUTCOMES, Running
+from hiper_agents.compact.rows import Rows, one_hot
 from hiper_envs.alfworld.game import TASK_TYPES
 from hiper_envs.alfworld.subgoals import KINDS, Subgoal, type_of
-
-FloatArray = NDArray[np.float32]
-IntArray = NDArray[np.int64]
-
-OUTCOMES = ("none", "running", "achieved", "impossible", "dropped")
-"""What became of the last option: none yet, still running, or how it ended."""
 
 STATE_SIZE = len(TASK_TYPES) + 17 + len(OUTCOMES)
 SUBGOAL_SIZE = len(KINDS) + 4
@@ -37,63 +29,6 @@ CANDIDATE_SIZE = 9
 ACHIEVES = len(RECEPTACLE_FEATURES) + 2
 """Column of an action's row: it does what the subgoal names."""
 MOVE_SIZE = ACHIEVES + 5
-
-
-class Running(NamedTuple):
-    """The option of an episode, as far as the network is told about it."""
-
-    subgoal: Subgoal | None
-    age: int
-    """Turns since it began."""
-    outcome: str
-    """One of OUTCOMES."""
-
-
-@dataclass
-class Rows:
-    """A ragged batch: the things to choose from, of all turns, one below the other.
-
-    Attributes:
-        features: [rows, F] float32.
-        types: [rows, K] int64, vocabulary numbers.
-        owner: [rows] int64, the turn in the batch that a row belongs to, ascending.
-        position: [rows] int64, its place among the rows of that turn.
-    """
-
-    features: FloatArray
-    types: IntArray
-    owner: IntArray
-    position: IntArray
-
-    @classmethod
-    def stack(cls, features: FloatArray, types: IntArray, counts: Sequence[int] | IntArray) -> Rows:
-        """Builds a batch from rows in turn order and the number of rows of each turn."""
-        sizes = np.asarray(counts, np.int64)
-        owner = np.repeat(np.arange(len(sizes)), sizes)
-        first = np.cumsum(sizes) - sizes
-        return cls(features, types, owner, np.arange(len(owner)) - first[owner])
-
-    def take(self, turns: IntArray) -> Rows:
-        """The rows of some turns, which are numbered anew in the given order."""
-        counts = np.bincount(self.owner, minlength=int(turns.max(initial=-1)) + 1)
-        first = np.cumsum(counts) - counts
-        chosen = counts[turns]
-        ends = np.cumsum(chosen)
-        rows = np.arange(ends[-1] if len(ends) else 0) + np.repeat(
-            first[turns] - (ends - chosen), chosen
-        )
-        return Rows.stack(self.features[rows], self.types[rows], chosen)
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Rows], turns: Sequence[int]) -> Rows:
-        """Joins batches of `turns[i]` turns each."""
-        offsets = np.cumsum([0, *turns[:-1]])
-        return cls(
-            np.concatenate([part.features for part in parts]),
-            np.concatenate([part.types for part in parts]),
-            np.concatenate([part.owner + at for part, at in zip(parts, offsets, strict=True)]),
-            np.concatenate([part.position for part in parts]),
-        )
 
 
 def encode_state(memory: Memory, running: Running) -> list[float]:
@@ -106,8 +41,8 @@ def encode_state(memory: Memory, running: Running) -> list[float]:
         row = memory.table[memory.here]
         at_lamp, at_destination = bool(row[LAMPS]), bool(row[DESTINATION])
     return [
-        *_one_hot(spec.task_type, TASK_TYPES),
-        *_one_hot(running.outcome, OUTCOMES),
+        *one_hot(spec.task_type, TASK_TYPES),
+        *one_hot(running.outcome, OUTCOMES),
         bool(held),
         holds_target,
         "clean" in done,
@@ -128,18 +63,13 @@ def encode_state(memory: Memory, running: Running) -> list[float]:
     ]
 
 
-@lru_cache(maxsize=64)
-def _one_hot(word: str, words: tuple[str, ...]) -> tuple[float, ...]:
-    return tuple(float(word == other) for other in words)
-
-
 def encode_subgoal(memory: Memory, subgoal: Subgoal | None) -> list[float]:
     """[SUBGOAL_SIZE] numbers about one subgoal and how it matches the task."""
     if subgoal is None:
         return [0.0] * SUBGOAL_SIZE
     spec = memory.spec
     return [
-        *_one_hot(subgoal.kind, KINDS),
+        *one_hot(subgoal.kind, KINDS),
         float(subgoal.object_type == spec.object_type),
         float(bool(subgoal.receptacle_type) and subgoal.receptacle_type == spec.receptacle_type),
         float(subgoal.kind == spec.transform),

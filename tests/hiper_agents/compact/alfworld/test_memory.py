@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiper_agents.compact.memory import (
+from hiper_agents.compact.alfworld.memory import (
     CLOSED,
     DESTINATION,
     HERE,
@@ -24,6 +25,11 @@ from hiper_envs.alfworld.native import NativeWorld
 from hiper_envs.alfworld.subgoals import Subgoal, type_of
 
 
+def told(*admissible: str) -> dict[str, Any]:
+    """An info as far as the memory reads it."""
+    return {"admissible_actions": admissible}
+
+
 def played(seed: int, turns: int) -> tuple[Memory, NativeWorld]:
     """A memory and the world that it has followed for some random turns."""
     world = NativeWorld(parse_game(generate_game(seed), "generated"))
@@ -32,7 +38,7 @@ def played(seed: int, turns: int) -> tuple[Memory, NativeWorld]:
     rng = random.Random(seed)
     for _ in range(turns):
         state = world.step(rng.choice(state.admissible_actions))
-        memory.observe(state.observation, state.admissible_actions)
+        memory.observe(state.observation, told(*state.admissible_actions))
     return memory, world
 
 
@@ -70,22 +76,22 @@ def test_an_episode_told_by_hand() -> None:
         "Your task is to: put a clean mug in desk.",
     )
     drawer, desk = memory.receptacles["drawer 1"], memory.receptacles["desk 1"]
-    memory.observe("You arrive at drawer 1. The drawer 1 is closed.", ("examine drawer 1",))
+    memory.observe("You arrive at drawer 1. The drawer 1 is closed.", told("examine drawer 1"))
     assert memory.table[drawer, CLOSED] == 1
     assert memory.explored == 0
     memory.observe(
-        "You open the drawer 1. The drawer 1 is open. In it, you see a mug 2, and a pen 1.", ()
+        "You open the drawer 1. The drawer 1 is open. In it, you see a mug 2, and a pen 1.", told()
     )
     assert (memory.table[drawer, CLOSED], memory.table[drawer, OPENED]) == (0, 1)
     assert memory.available("mug") == 1
     assert list(memory.seen_types) == ["mug", "pen"]
-    memory.observe("You pick up the mug 2 from the drawer 1.", ())
+    memory.observe("You pick up the mug 2 from the drawer 1.", told())
     assert (memory.held, memory.available("mug")) == ("mug 2", 0)
     assert memory.is_impossible(Subgoal("find", "pen"))
     assert not memory.is_impossible(Subgoal("clean", "mug"))
-    memory.observe("You clean the mug 2 using the sinkbasin 1.", ())
+    memory.observe("You clean the mug 2 using the sinkbasin 1.", told())
     assert memory.states == {"mug 2": {"clean"}}
-    memory.observe("You move the mug 2 to the desk 1.", ())
+    memory.observe("You move the mug 2 to the desk 1.", told())
     assert memory.placed == {"mug 2"}
     assert memory.available("mug") == 0
     assert memory.table[desk, TARGETS] == 0.5
@@ -98,7 +104,7 @@ def test_a_search_that_has_seen_everything_is_impossible() -> None:
         "Your task is to: put a mug in desk.",
     )
     assert not memory.is_impossible(Subgoal("find", "mug"))
-    memory.observe("You arrive at desk 1. On the desk 1, you see nothing.", ())
+    memory.observe("You arrive at desk 1. On the desk 1, you see nothing.", told())
     assert memory.is_impossible(Subgoal("find", "mug"))
 
 
@@ -106,7 +112,7 @@ def test_a_search_that_has_seen_everything_is_impossible() -> None:
 def test_any_text_is_taken_in(texts: list[str], task: str) -> None:
     memory = Memory(task, texts[0] if texts else "")
     for text in texts:
-        memory.observe(text, tuple(sorted(texts)))
+        memory.observe(text, told(*sorted(texts)))
     assert memory.turn == len(texts)
 
 

@@ -1,0 +1,1 @@
+"""How the compact agent reads ALFWorld: memory, options, encoding, vocabulary."""

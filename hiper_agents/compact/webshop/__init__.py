@@ -1,0 +1,1 @@
+"""How the compact agent reads WebShop: memory, options, query words, encoding."""
