@@ -35,6 +35,8 @@ class SiteConfig:
         noun_tagger: Name of the tagger that scores with; the best installed one when None.
         operator_password: Password of the user `operator`; None closes the operator's pages.
         log_file: File for one JSON object per request and per action; None keeps no log.
+        pictures: Show the published pictures of products, which browsers fetch from other servers;
+            without, and where they cannot be had, drawings stand in for them.
         trusted_hosts: Host names (without port) under which the site may be asked. Empty: this
             machine's names if `host` is one of them, else any. Stops foreign pages that point a
             name of theirs at this machine.
@@ -51,6 +53,7 @@ class SiteConfig:
     noun_tagger: str | None = None
     operator_password: str | None = field(default=None, repr=False)
     log_file: Path | None = None
+    pictures: bool = True
     trusted_hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

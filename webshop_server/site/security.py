@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, request
@@ -24,6 +25,7 @@ __all__ = [
     "FORM_FIELD",
     "bearer_token",
     "check_form",
+    "content_security_policy",
     "cookie_token",
     "form_token",
     "register_security",
@@ -36,21 +38,7 @@ FORM_FIELD = "form_token"
 
 _COOKIE = "hiper_token"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_CSP = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
 _HEADERS = {
-    "Content-Security-Policy": _CSP,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     # With `no-referrer` browsers send `Origin: null` with the site's own forms.
@@ -66,6 +54,28 @@ def register_security(app: Flask) -> None:
     app.before_request(_check_host)
     app.before_request(_check_origin)
     app.after_request(_set_headers)
+
+
+def content_security_policy(picture_hosts: Iterable[str] = ()) -> str:
+    """What a page may load: this site's files, and pictures from the given hosts over https.
+
+    Args:
+        picture_hosts: Plain host names; nothing else may be among them.
+    """
+    pictures = "".join(f" https://{host}" for host in sorted(set(picture_hosts)))
+    return "; ".join(
+        [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            f"img-src 'self'{pictures}",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        ]
+    )
 
 
 def form_token(session_id: str, token: str) -> str:
@@ -177,6 +187,7 @@ def _host_name(address: str) -> str | None:
 
 
 def _set_headers(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", content_security_policy())
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     if request.endpoint != "static":
