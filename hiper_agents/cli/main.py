@@ -54,6 +54,7 @@ COMMANDS = {
     "play": Command("play a task in the terminal", "hiper_agents.cli.play", "PlayArgs"),
     "train": Command("train an agent", "hiper_agents.cli.train", "TrainArgs"),
     "eval": Command("evaluate an agent on a split", "hiper_agents.cli.eval", "EvalArgs"),
+    "serve": Command("serve the WebShop as a web site", "hiper_agents.cli.serve", "ServeArgs"),
 }
 
 EXAMPLES = """\

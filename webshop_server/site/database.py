@@ -69,7 +69,7 @@ class Row:
         created: Seconds since 1970.
         touched: When it last changed.
         revision: How often it changed.
-        action_valid: Whether the last action had an effect.
+        action_valid: Whether the last action was admissible.
         state: Where the shopper is, as JSON.
         finished: When something was bought, else None.
         score: Score of the purchase, else None.

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from hiper_base.errors import DataError
 from webshop_server.product import Goal
 from webshop_server.reward import Score, Scorer
-from webshop_server.shop import Shop, ShopState
+from webshop_server.shop import Shop, ShopState, parse_action
 from webshop_server.site.config import MAX_ACTION
 from webshop_server.site.database import Database, Row, Totals
 from webshop_server.site.errors import (
@@ -39,6 +39,8 @@ __all__ = ["GOAL_KINDS", "Opened", "Session", "Sessions", "Statistics"]
 
 GOAL_KINDS = ("synthetic", "human", "generated")
 CLIENTS = ("browser", "api")
+
+OnEvent = Callable[[str, "Session", str], None]
 
 _CLEANING_SECONDS = 60.0
 _UNKNOWN = "There is no such session, or it is not yours."
@@ -58,7 +60,8 @@ class Session:
         created: When it was opened, seconds since 1970.
         finished: When something was bought, else None.
         client: Who opened it, `browser` or `api`.
-        action_valid: Whether the last action had an effect; True before the first.
+        action_valid: Whether the last action was admissible; True before the first.
+        noun_tagger: What found the nouns of the titles for the score; "" without one.
     """
 
     session_id: str
@@ -71,6 +74,7 @@ class Session:
     finished: float | None
     client: str
     action_valid: bool = True
+    noun_tagger: str = ""
 
     @property
     def is_done(self) -> bool:
@@ -125,6 +129,8 @@ class Sessions:
         database: Where sessions are kept.
         lifetime: Seconds after its last action at which a session ends.
         clock: Seconds since 1970; another one for tests.
+        on_event: Is told of every change that was kept: `created`, `action` or `finished`, the
+            session after it, and the action.
     """
 
     def __init__(
@@ -135,12 +141,14 @@ class Sessions:
         *,
         lifetime: float = 24 * 3600.0,
         clock: Callable[[], float] = time.time,
+        on_event: OnEvent | None = None,
     ) -> None:
         self._store = store
         self._scorer = scorer
         self._database = database
         self._lifetime = lifetime
         self._clock = clock
+        self._on_event = on_event or _ignore
         self._catalog = store.catalog.sha256
         self._cleaning = threading.Lock()
         self._cleaned = float("-inf")
@@ -215,7 +223,9 @@ class Sessions:
             state=_written(ShopState().to_dict()),
         )
         self._database.insert(row)
-        return Opened(self._session(row), token)
+        session = self._session(row)
+        self._on_event("created", session, "")
+        return Opened(session, token)
 
     def get(self, session_id: str, token: str) -> Session:
         """The session as it is now.
@@ -260,7 +270,9 @@ class Sessions:
             row = self._after(row, session, action)
             # Whoever finds the row changed begins again; somebody else's action went through.
             if self._database.replace(row):
-                return self._session(row)
+                session = self._session(row)
+                self._on_event("finished" if session.is_done else "action", session, action)
+                return session
 
     def finished(self, limit: int) -> list[Session]:
         """The sessions that ended last with a purchase, latest first, at most `limit`."""
@@ -324,23 +336,28 @@ class Sessions:
         except UnknownGoalError as error:
             raise UnknownSessionError(_UNKNOWN) from error
         state = ShopState.from_dict(json.loads(row.state))
+        score, noun_tagger = (None, "") if row.result is None else _read_result(row.result)
         return Session(
             session_id=row.session_id,
             goal=goal,
             shop=Shop(self._store, goal, show_attributes=row.show_attributes, state=state),
             revision=row.revision,
             actions=row.revision,
-            score=None if row.result is None else _read_score(row.result),
+            score=score,
             created=row.created,
             finished=row.finished,
             client=row.client,
             action_valid=row.action_valid,
+            noun_tagger=noun_tagger,
         )
 
     def _after(self, row: Row, session: Session, action: str) -> Row:
         """The row after an action; `session` is used up."""
         shop = session.shop
-        valid = shop.act(action)
+        parsed, has_search_bar = parse_action(action), shop.has_search_bar
+        is_executed = shop.act(action)
+        # A search works on every page, but only where there is a search bar is it admissible.
+        valid = is_executed and parsed is not None and (parsed[0] == "click" or has_search_bar)
         now = self._clock()
         row = replace(
             row,
@@ -355,7 +372,8 @@ class Sessions:
         assert bought is not None
         target = self._store[session.goal.product]
         score = self._scorer.score(session.goal, target, bought, shop.state.options)
-        return replace(row, finished=now, score=score.score, result=_written(asdict(score)))
+        result = _written({"noun_tagger": self._scorer.noun_tagger, "score": asdict(score)})
+        return replace(row, finished=now, score=score.score, result=result)
 
 
 def _check_action(action: str) -> None:
@@ -377,8 +395,11 @@ def _written(values: dict[str, Any]) -> str:
     return json.dumps(values, ensure_ascii=False, separators=(",", ":"))
 
 
-def _read_score(written: str) -> Score:
+def _read_result(written: str) -> tuple[Score, str]:
     values = json.loads(written)
-    return Score(
-        **{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()}
-    )
+    parts = {name: tuple(v) if isinstance(v, list) else v for name, v in values["score"].items()}
+    return Score(**parts), values["noun_tagger"]
+
+
+def _ignore(event: str, session: Session, action: str) -> None:
+    """Nobody listens."""
