@@ -67,8 +67,8 @@ def create_app(
 
 
 def _open(config: SiteConfig, store: Store | None, scorer: Scorer | None) -> Services:
-    store = store or open_store(config.data_root, generated=config.generated)
-    scorer = scorer or Scorer(config.noun_tagger)
+    store = store if store is not None else open_store(config.data_root, generated=config.generated)
+    scorer = scorer if scorer is not None else Scorer(config.noun_tagger)
     database = Database(config.database)
     try:
         log = EventLog(config.log_file)
@@ -82,8 +82,6 @@ def _open(config: SiteConfig, store: Store | None, scorer: Scorer | None) -> Ser
     sessions = Sessions(
         store, scorer, database, lifetime=config.session_lifetime, on_event=on_event
     )
-    for kind in sessions.goal_kinds:
-        sessions.goals(kind)
     store.search("warm up", 1)  # so that no shopper waits for the index
     return Services(config, store, scorer, database, sessions, Metrics(), log)
 

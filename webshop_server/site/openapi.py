@@ -51,7 +51,7 @@ def openapi_document(version: str) -> bytes:
 
 
 def _document(version: str) -> dict[str, Any]:
-    session = [{"session": []}]
+    session: list[dict[str, list[str]]] = [{"session": []}]
     return {
         "openapi": "3.1.0",
         "info": {

@@ -6,7 +6,7 @@ and the wanted product do not appear in any model but for the reward, after the 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -233,7 +233,7 @@ def opened_state(opened: Opened) -> OpenedState:
     return OpenedState(**_seen(opened.session), token=opened.token)
 
 
-def _seen(session: Session) -> dict[str, object]:
+def _seen(session: Session) -> dict[str, Any]:
     shop, score = session.shop, session.score
     total = None if score is None else score.score
     return {

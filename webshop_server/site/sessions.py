@@ -14,11 +14,12 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from hiper_base.errors import DataError
+from hiper_base.errors import DataError, DataNotFoundError
 from webshop_server.product import Goal
 from webshop_server.reward import Score, Scorer
 from webshop_server.shop import Shop, ShopState, parse_action
@@ -152,16 +153,17 @@ class Sessions:
         self._catalog = store.catalog.sha256
         self._cleaning = threading.Lock()
         self._cleaned = float("-inf")
+        self._goals = dict(_all_goals(store))
 
     @property
     def default_goals(self) -> str:
         """The kind of goals that is used where none is asked for."""
-        return "generated" if self._store.is_generated else "synthetic"
+        return self.goal_kinds[0]
 
     @property
     def goal_kinds(self) -> tuple[str, ...]:
-        """The kinds of goals that this shop has."""
-        return GOAL_KINDS[2:] if self._store.is_generated else GOAL_KINDS[:2]
+        """The kinds of goals that this shop has; at least one."""
+        return tuple(self._goals)
 
     def goals(self, kind: str | None = None) -> Goals:
         """All goals of a kind.
@@ -173,11 +175,11 @@ class Sessions:
             UnknownGoalError: If this shop has none of that kind.
         """
         kind = kind or self.default_goals
-        if kind not in self.goal_kinds:
+        if kind not in self._goals:
             raise UnknownGoalError(
                 f"This shop has no goals of that kind; it has: {', '.join(self.goal_kinds)}."
             )
-        return self._store.goals(kind)
+        return self._goals[kind]
 
     def create(
         self,
@@ -374,6 +376,23 @@ class Sessions:
         score = self._scorer.score(session.goal, target, bought, shop.state.options)
         result = _written({"noun_tagger": self._scorer.noun_tagger, "score": asdict(score)})
         return replace(row, finished=now, score=score.score, result=result)
+
+
+def _all_goals(store: Store) -> Iterator[tuple[str, Goals]]:
+    """The goals of a store by kind, only those that there are.
+
+    Raises:
+        DataError: If there are none at all.
+    """
+    found = False
+    for kind in GOAL_KINDS[2:] if store.is_generated else GOAL_KINDS[:2]:
+        with suppress(DataNotFoundError):
+            goals = store.goals(kind)
+            if len(goals):
+                found = True
+                yield kind, goals
+    if not found:
+        raise DataError(f"nothing to shop for: {store.catalog.name} has no goals")
 
 
 def _check_action(action: str) -> None:
