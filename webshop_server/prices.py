@@ -13,7 +13,14 @@ from random import Random
 
 from webshop_server.product import NO_PRICE_LIMIT
 
-__all__ = ["DEFAULT_PRICE", "draw_limit", "limit_text", "parse_price", "price_tag"]
+__all__ = [
+    "DEFAULT_PRICE",
+    "draw_limit",
+    "limit_candidates",
+    "limit_text",
+    "parse_price",
+    "price_tag",
+]
 
 DEFAULT_PRICE = 100.0
 """What a product without a price costs."""
@@ -57,20 +64,26 @@ def price_tag(numbers: tuple[float, ...]) -> str:
     return " to ".join([f"${number}" for number in numbers])
 
 
+def limit_candidates(price: float) -> list[float]:
+    """The limits that a goal may set: the first four multiples of 10 above a price, up to 990."""
+    first = max(0, int(price // 10) - 1)
+    return [limit for limit in _LIMITS[first : first + _CANDIDATES + 2] if limit > price][
+        :_CANDIDATES
+    ]
+
+
 def draw_limit(price: float, generator: Random) -> float:
     """The highest price that a goal accepts for a product of this price.
 
-    Of the first four multiples of 10 above the price, up to 990, two are drawn and the larger one
-    is taken.
+    Two of the candidates are drawn, and the larger one is taken.
 
     Returns:
-        The limit, or NO_PRICE_LIMIT where fewer than two multiples remain; then nothing is drawn.
+        The limit, or NO_PRICE_LIMIT where there are fewer than two; then nothing is drawn.
     """
-    first = max(0, int(price // 10) - 1)
-    above = [limit for limit in _LIMITS[first : first + _CANDIDATES + 2] if limit > price]
-    if len(above) < 2:
+    candidates = limit_candidates(price)
+    if len(candidates) < 2:
         return NO_PRICE_LIMIT
-    return max(generator.sample(above[:_CANDIDATES], 2))
+    return max(generator.sample(candidates, 2))
 
 
 def limit_text(limit: float) -> str:
