@@ -48,6 +48,18 @@ def real_data() -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def webshop_data() -> Path:
+    """The folder with WebShop's published files; skips the test where there is none."""
+    root = os.environ.get("HIPER_DATA")
+    if not root:
+        pytest.skip("needs WebShop's published files: HIPER_DATA is not set")
+    folder = Path(root) / "webshop"
+    if not (folder / "items_shuffle_1000.json").is_file():
+        pytest.skip(f"needs WebShop's published files: {folder} has no items_shuffle_1000.json")
+    return folder
+
+
 @pytest.fixture
 def no_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty data root, so that environments fall back to generated tasks."""

@@ -15,7 +15,10 @@ from pathlib import Path
 from webshop_server.listing import Listing
 from webshop_server.product import Product
 
-__all__ = ["Catalog", "generate_catalog", "indexed_text", "load_catalog"]
+__all__ = ["TEXT_VERSION", "Catalog", "generate_catalog", "indexed_text", "load_catalog"]
+
+TEXT_VERSION = 1
+"""Changes with what :func:`indexed_text` returns: a search index of another version is not used."""
 
 _MAX_LISTINGS_IN_MEMORY = 4096
 

@@ -7,11 +7,7 @@ goals an environment plays, and holds nothing of a shopper.
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import shutil
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock, RLock
@@ -19,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from hiper_base.errors import DataError, DataNotFoundError
 from hiper_base.paths import cache_folders, is_writable, webshop_folder
-from webshop_server.catalog import Catalog, generate_catalog
+from webshop_server.catalog import TEXT_VERSION, Catalog, generate_catalog
 from webshop_server.generated import GeneratedCatalog
 from webshop_server.goals import Goals, generated_goals, human_goals, synthetic_goals
 from webshop_server.official import find_files
@@ -170,42 +166,24 @@ def _open_index(catalog: Catalog, folders: tuple[Path, ...]) -> SearchIndex:
     # Stemming and searching need packages that a list of products does not.
     from webshop_server.search import SearchIndex
 
-    name = f"webshop-{catalog.sha256[:24]}.index"
+    name = f"webshop-{catalog.sha256[:24]}-{TEXT_VERSION}.index"
     for folder in folders:
         try:
-            index = SearchIndex.load(folder / name)
-            if len(index) == len(catalog):
-                return index
-        except FileNotFoundError:
+            return SearchIndex.load(folder / name)
+        except DataNotFoundError:
             continue
-        except (OSError, ValueError, DataError) as error:
+        except (OSError, DataError) as error:
             logger.info("index %s is not used (%s) and made again", folder / name, error)
     texts = (catalog.indexed_text(position) for position in range(len(catalog)))
     index = SearchIndex.build(texts, catalog.asins)
     for folder in filter(is_writable, folders):
         try:
-            _save_index(index, folder / name)
+            index.save(folder / name)
+            # In place it takes less memory, and other processes share it.
             return SearchIndex.load(folder / name)
-        except (OSError, ValueError, DataError) as error:
+        except (OSError, DataError) as error:
             logger.info("cannot keep the index in %s (%s)", folder / name, error)
     if folders:
-        logger.warning(
-            "the search index is not kept: cannot write to %s", " or ".join(map(str, folders))
-        )
+        where = " or ".join(map(str, folders))
+        logger.warning("the search index is not kept: cannot write to %s", where)
     return index
-
-
-def _save_index(index: SearchIndex, path: Path) -> None:
-    """Saves an index as a folder that appears whole, whatever lay there before."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    old = temporary.with_name(f"{temporary.name}.old")
-    try:
-        index.save(temporary)
-        # A folder cannot be replaced in one step. Who finds none in between builds one, and the
-        # last rename wins: all of them are the same.
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(path, old)
-        os.rename(temporary, path)
-    finally:
-        for leftover in (temporary, old):
-            shutil.rmtree(leftover, ignore_errors=True)

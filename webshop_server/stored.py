@@ -132,23 +132,25 @@ def open_stored(files: OfficialFiles) -> StoredCatalog:
     Raises:
         DataError: If the files cannot be read or hold something unexpected.
     """
-    key = f"catalogue {RECORD_VERSION} {files.fingerprint()}"
+    fingerprint = files.fingerprint()
     place = hashlib.sha256(str(files.folder.resolve()).encode()).hexdigest()[:12]
     container = cached(
         f"webshop{files.suffix}-{place}.catalogue",
-        key,
+        f"catalogue {RECORD_VERSION} {fingerprint}",
         cache_folders(files.folder),
-        lambda writer: _write(writer, files),
+        lambda writer: _write(writer, files, fingerprint),
     )
     return StoredCatalog(container)
 
 
-def _write(writer: ContainerWriter, files: OfficialFiles) -> Mapping[str, Any]:
+def _write(writer: ContainerWriter, files: OfficialFiles, fingerprint: str) -> Mapping[str, Any]:
     """Writes all sections; returns the header."""
     columns = _Columns()
     writer.stream("records", "|u1", columns.encode(_listings(files, columns)))
     if not columns.asins:
         raise DataError(f"{files.products}: holds no products")
+    if files.fingerprint() != fingerprint:
+        raise DataError(f"{files.products}: changed while it was being read; try again")
     asins = np.array(columns.asins, dtype=np.bytes_)
     order = np.argsort(asins, kind="stable").astype(np.int32)
     writer.array("offsets", np.array(columns.offsets, dtype=np.int64))
@@ -163,7 +165,6 @@ def _write(writer: ContainerWriter, files: OfficialFiles) -> Mapping[str, Any]:
         "name": files.products.name,
         "sha256": columns.digest.hexdigest(),
         "price_draws": columns.price_draws,
-        "has_human_tasks": files.human is not None,
     }
 
 
