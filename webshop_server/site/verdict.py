@@ -74,6 +74,7 @@ class DonePage:
         formula: How the parts make it, in numbers.
         sides: The purchase, and the product of the goal if it is another one.
         goal_kind: Set of goals that the goal is from.
+        goal_number: Its number there.
     """
 
     verdict: Verdict
@@ -81,6 +82,7 @@ class DonePage:
     formula: str
     sides: tuple[Side, ...]
     goal_kind: str
+    goal_number: str
 
     @classmethod
     def of(cls, session: Session, *, with_photos: bool) -> DonePage:
@@ -105,7 +107,7 @@ class DonePage:
             tuple(parts),
             _formula(goal, score),
             tuple(sides),
-            goal.goal_id.partition("/")[0],
+            *goal.goal_id.split("/", 1),
         )
 
 
@@ -127,7 +129,7 @@ def _type_part(score: Score, is_same: bool) -> Part:
     if is_same:
         sentence = "It is the very product that the goal was made from."
     elif score.r_type == 1.0:
-        sentence = "It is the kind of product that was asked for."
+        sentence = "It is the kind of product that was asked for; one of these signs is enough."
     elif score.r_type == 0.5:
         sentence = "It is a related kind of product, so the points count half."
     elif score.r_type > 0.0:
@@ -186,7 +188,9 @@ def _formula(goal: Goal, score: Score) -> str:
         matched.append((len(score.matched_options), "options"))
     matched.append((int(score.r_price), "price"))
     total = len(goal.attributes) + len(goal.options) + 1
-    points = " + ".join(f"{count} {name}" for count, name in matched)
+    points = " + ".join(
+        f"{count} {name if count != 1 else name.rstrip('s')}" for count, name in matched
+    )
     return f"{score.r_type:g} {TIMES} ({points}) / {total} = {score.score:.4g}"
 
 

@@ -78,26 +78,23 @@ def home() -> AnyResponse:
 @pages.get("/play")
 def play() -> str:
     """The start page; `goals`, `number` and `show_attributes` of the query fill in its form."""
-    return _start_page(request.args.get("goals", ""), request.args.get("number", "0"))
+    return _start_page(request.args.get("goals", ""), request.args.get("number", ""))
 
 
 @pages.post("/play")
 def start() -> AnyResponse:
     """Opens a session and leads to it."""
     form, sessions = request.form, services().sessions
-    kind, choice = form.get("goals") or sessions.default_goals, form.get("choice", "random")
-    goal_id = None
-    if choice == "number":
-        goal_id = f"{kind}/{form.get('number', '').strip()}"
-    elif choice != "random":
-        goal_id = choice
+    kind, number = form.get("goals") or sessions.default_goals, form.get("number", "").strip()
     try:
         opened = sessions.create(
-            goals=kind, goal_id=goal_id, show_attributes="show_attributes" in form
+            goals=kind,
+            goal_id=f"{kind}/{number}" if number else None,
+            show_attributes="show_attributes" in form,
         )
     except UnknownGoalError:
         problem = "There is no such goal. Choose a set of goals and one of its numbers."
-        page = _start_page(kind, form.get("number", ""), problem)
+        page = _start_page(kind, number, problem)
         return make_response(page, 422)
     session_id = opened.session.session_id
     response = redirect(address_of("pages.shop", session_id=session_id), 303)
@@ -258,7 +255,7 @@ def _start_page(kind: str, number: str, problem: str = "") -> str:
             "name": name,
             "label": _KINDS[name][0],
             "about": _KINDS[name][1],
-            "count_text": f"0 to {count - 1:,}" if count else "none",
+            "count_text": f"{count:,} goals",
             "is_chosen": name == kind,
         }
         for name, count in counts.items()

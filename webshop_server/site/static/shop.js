@@ -15,7 +15,15 @@
   });
 
   // A photo that does not come uncovers the drawing below it.
-  const drop = (image) => image.remove();
+  function drop(image) {
+    const picture = image.closest(".gallery .picture");
+    image.remove();
+    // Further pictures have nothing else to show.
+    if (picture && picture.previousElementSibling) picture.remove();
+    for (const gallery of document.querySelectorAll(".gallery.many")) {
+      if (gallery.childElementCount < 2) gallery.classList.remove("many");
+    }
+  }
   for (const image of document.querySelectorAll("img.photo, img.swatch")) {
     if (image.complete && image.naturalWidth === 0) drop(image);
     else image.addEventListener("error", () => drop(image), { once: true });
