@@ -136,7 +136,7 @@ class Episode:
         self._info = None
         reward = 0.0
         if parsed.format_valid:
-            listed = parsed.action in self._state.admissible_actions
+            listed = parsed.action.strip() in self._state.admissible_actions
             self._state = state = self._task.world.step(parsed.action)
             self._action_valid = listed if state.action_valid is None else state.action_valid
             reward = state.reward

@@ -7,13 +7,14 @@
 
 Rules, in full:
 
-* A text without any of the tags is a primitive action and means KEEP.
+* A text without any of the tags is a primitive action as it stands and means KEEP.
 * The blocks come in the order switch, subgoal, action, each at most once, none inside another.
   Text between and around them is free; so is everything inside ``<think>...</think>``.
 * The action block is required. A missing switch block means KEEP. SWITCH requires a subgoal.
 * A subgoal beside KEEP is legal. It is returned, but the running option keeps the subgoal that it
   began with.
-* Contents are stripped of surrounding white space; tags and the two words are case-sensitive.
+* Contents of blocks are stripped of surrounding white space; tags and the two words are
+  case-sensitive.
 
 Whatever breaks a rule is malformed, and ``format_error`` says which rule. The module knows nothing
 of environments: whether an action is admissible is not its business.
@@ -126,11 +127,10 @@ def _malformed(error: str) -> ParsedAction:
 
 
 def _parse_plain(text: str) -> ParsedAction:
-    action = text.strip()
-    if not action:
+    # Not stripped: what white space around an action means is the world's affair.
+    if not text.strip():
         return _malformed("empty action")
-    start = 0 if action == text else text.index(action)
-    return ParsedAction(False, None, action, spans=Spans(action=(start, start + len(action))))
+    return ParsedAction(False, None, text, spans=Spans(action=(0, len(text))))
 
 
 def _parse_tagged(text: str) -> ParsedAction:

@@ -60,6 +60,16 @@ def webshop_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def webshop_recordings() -> Path:
+    """The folder with what was recorded from the upstream WebShop; skips where there is none."""
+    root = os.environ.get("HIPER_DATA")
+    path = Path(root or "") / "webshop" / "upstream"
+    if not root or not path.is_dir():
+        pytest.skip("needs recordings of upstream: HIPER_DATA has no webshop/upstream")
+    return path
+
+
 @pytest.fixture
 def no_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty data root, so that environments fall back to generated tasks."""

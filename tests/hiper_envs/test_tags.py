@@ -37,7 +37,7 @@ def test_switch_with_all_blocks() -> None:
     ("text", "expected"),
     [
         ("go to desk 1", (False, None, "go to desk 1")),
-        ("  look\n", (False, None, "look")),
+        ("  look\n", (False, None, "  look\n")),
         ("is 3 < 4 > 2 an action?", (False, None, "is 3 < 4 > 2 an action?")),
         ("<b>bold</b>", (False, None, "<b>bold</b>")),
         ("<action>look</action>", (False, None, "look")),
