@@ -67,10 +67,6 @@ class Subgoal(Protocol):
         """Its words."""
         ...
 
-    def achieved_by(self, action: str) -> bool:
-        """Whether a primitive action is the one that it names."""
-        ...
-
 
 class Running(NamedTuple):
     """The option of an episode, as far as the network is told about it."""
@@ -92,6 +88,10 @@ class Memory(Protocol):
 
     def want(self, subgoal: Any) -> None:
         """Notes that an option with this subgoal begins."""
+        ...
+
+    def is_achieved(self, subgoal: Any, action: str) -> bool:
+        """Whether an option has come to its end with the admissible action just executed."""
         ...
 
     def is_impossible(self, subgoal: Any) -> bool:

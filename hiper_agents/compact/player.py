@@ -154,7 +154,7 @@ class Slot:
         self.memory.observe(observation, info)
         self.age += 1
         assert self.subgoal is not None
-        if info["action_valid"] and self.subgoal.achieved_by(info["action"]):
+        if info["action_valid"] and self.memory.is_achieved(self.subgoal, info["action"]):
             self.outcome = "achieved"
         elif self.memory.is_impossible(self.subgoal):
             self.outcome = "impossible"
@@ -315,8 +315,8 @@ class Player:
             counts.append(len(subgoals))
             offered.append(subgoals)
         rows = Rows.stack(
-            np.array(features, np.float32).reshape(-1, domain.sizes.candidate),
-            np.array(types, np.int64).reshape(-1, domain.sizes.subgoal_types),
+            np.array(features, np.float32).reshape(len(features), domain.sizes.candidate),
+            np.array(types, np.int64).reshape(len(types), domain.sizes.subgoal_types),
             counts,
         )
         if not turns:

@@ -27,6 +27,7 @@ class Rollout:
     Attributes:
         decisions: What was decided, in the order of the buffer's rows.
         won: [episodes] bool.
+        scores: [episodes] float64, the benchmark's score at the end.
         turns: [episodes] int64.
         options: [episodes] int64, options begun.
         task_types: Task type of each episode.
@@ -34,6 +35,7 @@ class Rollout:
 
     decisions: Decisions
     won: NDArray[np.bool_]
+    scores: NDArray[np.float64]
     turns: NDArray[np.int64]
     options: NDArray[np.int64]
     task_types: list[str]
@@ -48,6 +50,7 @@ def collect(
     *,
     max_turns: int,
     flat: bool = False,
+    success_bonus: float = 0.0,
 ) -> Rollout:
     """Plays one episode of each task with the sampling policy.
 
@@ -60,12 +63,14 @@ def collect(
         max_turns: Steps until an episode is truncated.
         flat: Whether the estimator is flat: `value_low` is then the critic's value before the turn
             (that of the switch head), not the one that knows the chosen subgoal.
+        success_bonus: Added to the reward of the turn that brings success.
     """
     buffer.clear()
     opened = [source.open(task) for task in tasks]
     episodes = [Episode(task, max_turns) for task in opened]
     slots = [player.open(episode.info, episode.observation) for episode in episodes]
     won = np.zeros(len(tasks), np.bool_)
+    scores = np.zeros(len(tasks))
     options = np.zeros(len(tasks), np.int64)
     history: list[Decisions] = []
     running = np.arange(len(tasks))
@@ -80,9 +85,11 @@ def collect(
             with_values=True,
         )
         steps = [episodes[i].step(text) for i, text in zip(running, texts, strict=True)]
-        ended = _store(buffer, decisions, steps, keys, running, group[running], turn, flat)
+        rewards = [step[1] + success_bonus * step[4]["won"] for step in steps]
+        ended = _store(buffer, decisions, steps, rewards, keys, running, group[running], turn, flat)
         history.append(decisions)
         won[running] = [step[4]["won"] for step in steps]
+        scores[running] = [step[4]["score"] for step in steps]
         options[running] += decisions.boundary
         for i, step, over in zip(running, steps, ended, strict=True):
             if not over:
@@ -92,6 +99,7 @@ def collect(
     return Rollout(
         decisions=Decisions.concatenate(history),
         won=won,
+        scores=scores,
         turns=np.array([episode.turns for episode in episodes]),
         options=options,
         task_types=[task.info.task_type for task in opened],
@@ -102,6 +110,7 @@ def _store(
     buffer: OptionRolloutBuffer,
     decisions: Decisions,
     steps: Sequence[StepResult],
+    rewards: Sequence[float],
     keys: Sequence[int],
     episodes: NDArray[np.int64],
     groups: NDArray[np.int64],
@@ -109,7 +118,7 @@ def _store(
     flat: bool,
 ) -> NDArray[np.bool_]:
     """Puts one turn of every running episode into the buffer; returns which of them ended."""
-    _, rewards, terminated, truncated, _ = zip(*steps, strict=True)
+    _, _, terminated, truncated, _ = zip(*steps, strict=True)
     buffer.add(
         reward=rewards,
         terminated=terminated,

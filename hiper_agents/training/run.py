@@ -63,6 +63,8 @@ class TrainConfig:
     """Episodes in an iteration."""
     max_turns: int = 50
     """Steps until an episode is truncated."""
+    success_bonus: float = 0.0
+    """Reward for success besides the benchmark's own, which counts a purchase that is nearly right."""
     gamma: float = 0.99
     """Discount a turn."""
     lam_low: float = 0.95
@@ -134,6 +136,7 @@ class Trainer:
             self.rng,
             max_turns=config.max_turns,
             flat=self.estimate.flat,
+            success_bonus=config.success_bonus,
         )
         self.sampler.observe(rollout.task_types, rollout.won)
         batch = self.buffer.batch()
@@ -220,6 +223,7 @@ class Trainer:
             "turns": self.total_turns,
             "success": float(won.mean()),
             "return": float(self.buffer.reward[: len(self.buffer)].sum() / len(won)),
+            "score": float(rollout.scores.mean()),
             "mean_turns": float(rollout.turns.mean()),
             "options": float(rollout.options.mean()),
             "option_length": float(rollout.turns.sum() / rollout.options.sum()),

@@ -170,6 +170,10 @@ class Memory:
             )
         return self._available[object_type]
 
+    def is_achieved(self, subgoal: Subgoal, action: str) -> bool:
+        """Whether an admissible action was the one that the subgoal names."""
+        return subgoal.achieved_by(action)
+
     def is_impossible(self, subgoal: Subgoal) -> bool:
         """Whether, by what is known, the subgoal cannot be reached any more."""
         if subgoal.kind == "find":
