@@ -19,9 +19,13 @@ from webshop_server.official import OfficialFiles
 
 __all__ = [
     "Attributes",
+    "Entry",
     "HumanTask",
+    "OptionValue",
     "RawProduct",
+    "RawReview",
     "Reviews",
+    "Stream",
     "read_attributes",
     "read_human_tasks",
     "read_products",
@@ -29,8 +33,10 @@ __all__ = [
 ]
 
 _CHUNK = 1 << 22
+_LONGEST_ENTRY = 1 << 26
 _LONGEST_ASIN = 10
 _NO_ASIN = "nan"
+_DELIMITERS = tuple(",:]} \t\r\n")
 
 _Model = TypeVar("_Model", bound="_Record")
 
@@ -168,28 +174,36 @@ def _validate(model: type[_Model], value: Any, path: Path, where: str) -> _Model
         return model.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or "the record"
-        raise DataError(f"{path}: {where}: {field}: {first['msg']}") from None
+        # Without the alternatives of a union, which are no part of the file.
+        field = ".".join([part for part in map(str, first["loc"]) if "[" not in part])
+        raise DataError(f"{path}: {where}: {field or 'the record'}: {first['msg']}") from None
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """An entry of a JSON object; in a list the key is ""."""
+
     key: str
     value: Any
 
 
-def _stream(path: Path, opening: str) -> Iterator[_Entry]:
+def _stream(path: Path, opening: str) -> Iterator[Entry]:
     """The entries of a JSON list (`[`) or object (`{`), without ever holding all of them."""
     try:
         with path.open(encoding="utf-8") as file:
-            yield from _Stream(file, opening).entries()
+            yield from Stream(file, opening).entries()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is no valid JSON: {error}") from error
 
 
-class _Stream:
-    """Decodes the entries of one JSON value one by one from a growing buffer."""
+class Stream:
+    """Decodes the entries of one JSON value one by one from a growing buffer.
+
+    Args:
+        file: The text.
+        opening: `[` for a list, `{` for an object.
+    """
 
     def __init__(self, file: IO[str], opening: str) -> None:
         self._file = file
@@ -199,7 +213,7 @@ class _Stream:
         self._at = 0
         self._is_all = False
 
-    def entries(self) -> Iterator[_Entry]:
+    def entries(self) -> Iterator[Entry]:
         """All entries; keys are "" in a list.
 
         Raises:
@@ -211,7 +225,7 @@ class _Stream:
         while self._peek() != closing:
             if not is_first:
                 self._expect(",")
-            yield _Entry(self._key() if self._opening == "{" else "", self._decode())
+            yield Entry(self._key() if self._opening == "{" else "", self._decode())
             is_first = False
         self._at += 1
         if self._peek():
@@ -247,11 +261,12 @@ class _Stream:
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
             except json.JSONDecodeError:
-                if self._is_all:
+                # A mistake, and not the end of what was read so far.
+                if self._is_all or len(self._buffer) - self._at > _LONGEST_ENTRY:
                     raise
             else:
-                # A number may go on in the next chunk.
-                if end < len(self._buffer) or self._is_all:
+                # A number may go on in the next chunk, also after what looks like its end.
+                if self._is_all or self._buffer[end : end + 1] in _DELIMITERS:
                     self._at = end
                     return value
             self._fill()
