@@ -82,8 +82,16 @@ def _open(config: SiteConfig, store: Store | None, scorer: Scorer | None) -> Ser
     sessions = Sessions(
         store, scorer, database, lifetime=config.session_lifetime, on_event=on_event
     )
-    store.search("warm up", 1)  # so that no shopper waits for the index
+    _warm_up(store, scorer, sessions)
     return Services(config, store, scorer, database, sessions, Metrics(), log)
+
+
+def _warm_up(store: Store, scorer: Scorer, sessions: Sessions) -> None:
+    """Uses everything once, so that no shopper waits for the index or the nouns."""
+    goal = sessions.goals()[0]
+    product = store[goal.product]
+    store.search(product.title, 1)
+    scorer.score(goal, product, product, {})
 
 
 def _begin() -> None:

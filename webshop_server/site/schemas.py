@@ -175,6 +175,9 @@ class Reward(_Answer):
     r_att: float
     r_option: float | None
     r_price: bool
+    w_att: float
+    w_option: float
+    w_price: float
     title_score: float
     query_match: bool
     category_match: bool

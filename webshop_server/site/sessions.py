@@ -322,7 +322,8 @@ class Sessions:
             raise UnknownGoalError("There is no goal of that id.") from error
 
     def _row(self, session_id: str, token: str) -> Row:
-        row = self._database.load(session_id)
+        # Ids are ASCII; what is not may not even be a text that the database takes.
+        row = self._database.load(session_id) if session_id.isascii() else None
         # An unknown session is compared with as well, so that both take the same time.
         expected = b"\0" * 32 if row is None else row.token_sha256
         is_own = hmac.compare_digest(_digest(token), expected)
