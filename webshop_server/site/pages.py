@@ -41,6 +41,7 @@ MAX_PICTURES = 6
 """Pictures of one product on its page."""
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+_UNSAYABLE = str.maketrans("[\n\r", "   ")
 _NO_PICTURE = "transparent-pixel"
 
 
@@ -58,7 +59,7 @@ def search_action(query: str) -> str:
     action = f"search[{query}]"
     if parse_action(action) == ("search", query.lower()):
         return action
-    return f"search[{re.sub(r'[[' + chr(10) + chr(13) + r']', ' ', query)}]"
+    return f"search[{query.translate(_UNSAYABLE)}]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ pages = Blueprint("pages", __name__)
 
 LONGEST_QUERY = MAX_ACTION - len("search[]")
 
+_LONGEST_NUMBER = 20
 _NOTICE_COOKIE = "hiper_notice"
 _NOTICES = {
     "stale": "The page you used was out of date, so nothing was done. This is where you are now.",
@@ -89,7 +90,7 @@ def start() -> AnyResponse:
     try:
         opened = sessions.create(
             goals=kind,
-            goal_id=f"{kind}/{number}" if number else None,
+            goal_id=f"{kind}/{number[:_LONGEST_NUMBER]}" if number else None,
             show_attributes="show_attributes" in form,
         )
     except UnknownGoalError:
