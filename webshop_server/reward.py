@@ -50,7 +50,7 @@ class Score:
         matched_options: The wanted product options that were chosen, as `name: value` where the
             goal names them.
         w_att: Weight of `r_att`; the three weights add up to 1.
-        w_option: Weight of `r_option`.
+        w_option: Weight of `r_option`; None if no product option was wanted.
         w_price: Weight of `r_price`.
     """
 
@@ -65,7 +65,7 @@ class Score:
     matched_attributes: tuple[str, ...]
     matched_options: tuple[str, ...]
     w_att: float
-    w_option: float
+    w_option: float | None
     w_price: float
 
 
@@ -140,7 +140,7 @@ class Scorer:
             matched_attributes=attributes,
             matched_options=tuple(map(_name, matched)),
             w_att=len(goal.attributes) / total,
-            w_option=len(wanted) / total,
+            w_option=len(wanted) / total if wanted else None,
             w_price=1 / total,
         )
 
