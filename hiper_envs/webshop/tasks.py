@@ -16,6 +16,7 @@ from hiper_base.errors import DataNotFoundError, UnknownSplitError, UnknownTaskE
 from hiper_envs.contract import OpenTask, TaskInfo
 from hiper_envs.webshop.oracle import Oracle
 from hiper_envs.webshop.world import WebshopWorld
+from webshop_server.official import find_files
 from webshop_server.reward import Scorer
 from webshop_server.store import Store, open_store
 from webshop_server.text import OBSERVATION_MODES
@@ -172,10 +173,9 @@ def open_tasks(
     if goals not in GOAL_KINDS:
         raise ValueError(f"unknown goals {goals!r}; there are: {', '.join(GOAL_KINDS)}")
     kind, chosen = goals, split or "train"
-    store = open_store(generated=generated_products) if split == "generated" else None
-    if store is None:
+    if chosen != "generated":
         try:
-            store = open_store(data_root)
+            find_files(data_root)
         except DataNotFoundError as error:
             if split is not None:
                 raise
@@ -185,9 +185,11 @@ def open_tasks(
                 f"generates: {error}",
                 stacklevel=1,
             )
-            store, chosen = open_store(generated=generated_products), "generated"
+            chosen = "generated"
     if chosen == "generated":
-        kind = "generated"
+        kind, store = "generated", open_store(generated=generated_products)
+    else:
+        store = open_store(data_root)
     return WebshopTasks(
         store,
         kind,

@@ -60,10 +60,10 @@ class WebshopWorld:
     def step(self, action: str) -> WorldState:
         """Execute one action; any string is accepted."""
         shop = self.shop
-        parsed = parse_action(action)
         has_search_bar, was_done = shop.has_search_bar, shop.is_done
-        is_executed = parsed is not None and shop.act(action)
-        action_valid = is_executed and (parsed[0] == "click" or has_search_bar)
+        parsed = parse_action(action)
+        is_listed = parsed is not None and (has_search_bar or parsed[0] == "click")
+        action_valid = shop.act(action) and is_listed
         if not shop.is_done or was_done:
             return self._state(0.0, action_valid=action_valid)
         bought = shop.product
