@@ -41,7 +41,7 @@ VALUES = {
         "chocolate brown,silver,sand,wine red,mint green,deep purple"
     ),
     "finish": words(
-        "matte black,brushed nickel,walnut,natural oak,antique brass,rustic white,espresso,"
+        "matte black,brushed nickel,walnut,natural oak,antique brass,chalk white,espresso,"
         "weathered grey,polished chrome,honey pine,dark cherry,bronze"
     ),
     "pattern": words(
@@ -65,22 +65,22 @@ VALUES = {
     "pack": words("pack of 1,pack of 2,pack of 3,pack of 4,pack of 6,pack of 8,pack of 12"),
     "scent": words(
         "unscented,lavender fields,citrus grove,fresh linen,coconut,vanilla bean,rosemary mint,"
-        "sandalwood,green tea,eucalyptus,wild berry,ocean air"
+        "cedar bark,green tea,eucalyptus,wild berry,ocean air"
     ),
     "snack flavor": words(
         "sea salt,smoky barbecue,sour cream and onion,chili lime,white cheddar,honey mustard,"
         "garlic herb,salt and vinegar,sweet heat,maple,cinnamon sugar,dark chocolate"
     ),
     "drink flavor": words(
-        "original,vanilla,hazelnut,caramel,peppermint,lemon ginger,peach,raspberry,mango,"
+        "original,vanilla,hazelnut,caramel,licorice,lemon ginger,peach,raspberry,mango,"
         "hibiscus,chai spice,blood orange"
     ),
     "sauce flavor": words(
         "mild,medium heat,hot,extra hot,roasted garlic,mango habanero,smoked chipotle,tomato basil"
     ),
     "shade": words(
-        "porcelain,light beige,warm beige,golden sand,honey,caramel tan,chestnut,deep cocoa,"
-        "rosewood,berry,nude pink,classic red"
+        "porcelain,light beige,warm beige,warm sand,honey,caramel tan,chestnut,deep cocoa,"
+        "brick,berry,nude pink,classic red"
     ),
     "hair length": words("10 inch,12 inch,14 inch,16 inch,18 inch,20 inch,22 inch,24 inch"),
     "cable length": words("1 ft,3 ft,6 ft,10 ft,15 ft,25 ft,50 ft"),
@@ -89,7 +89,7 @@ VALUES = {
     "screen size": words("10.1 inch,11.6 inch,13.3 inch,14 inch,15.6 inch,17.3 inch"),
     "band size": words("38 mm,40 mm,41 mm,42 mm,44 mm,45 mm,49 mm"),
     "plug": words("us plug,uk plug,eu plug,au plug"),
-    "fit": words("slim fit,relaxed fit,classic fit,loose fit,tapered fit"),
+    "fit": words("slim fit,relaxed fit,classic fit,loose fit,athletic fit"),
     "length": words("petite,regular length,tall,cropped,ankle length"),
     "style": words("modern,vintage,farmhouse,industrial,coastal,minimalist,bohemian"),
     "edition": words("basic,plus,deluxe,travel set,gift set"),
