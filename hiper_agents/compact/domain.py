@@ -50,6 +50,8 @@ class Sizes:
     word: int = 0
     """Of a word that a composed action can be made of; 0 where no action is composed."""
     word_types: int = 0
+    word_vocabulary: int = 0
+    """Numbers in `word_types` are below this; they have embeddings of their own."""
     most_words: int = 0
     """Most words that one action can choose from."""
 

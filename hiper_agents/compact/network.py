@@ -29,7 +29,7 @@ class NetworkConfig:
     """Initial logit of KEEP against SWITCH: options begin long rather than one turn short."""
     achieve_bias: float = 3.0
     """Initial logit of the action that the subgoal names: an option begins by being meant."""
-    word_bias: float = 1.0
+    word_bias: float = 2.0
     """Initial logit of every word of a composed action: queries begin long rather than empty."""
 
 
@@ -87,6 +87,9 @@ class CompactNetwork(nn.Module):
         self.critic = Critic(sizes, config)
         self.speller: Scorer | None = None
         if sizes.word:
+            self.embed_words = nn.Embedding(sizes.word_vocabulary, config.embedding)
+            # At first no word is better than another one for being this word.
+            nn.init.zeros_(self.embed_words.weight)
             rows = sizes.word + sizes.word_types * config.embedding
             self.speller = Scorer(state + subgoal, rows, config.hidden, config.word_bias)
         with torch.no_grad():
@@ -121,7 +124,7 @@ class CompactNetwork(nn.Module):
         """[rows] log-odds of every word to be in the composed action of its turn."""
         assert self.speller is not None, "no action of this domain is composed of words"
         context = _situation(self.embed, state, state_types, subgoal)
-        rows = torch.cat([choices.features, self.embed(choices.types).flatten(1)], 1)
+        rows = torch.cat([choices.features, self.embed_words(choices.types).flatten(1)], 1)
         scores: Tensor = self.speller(context, rows, choices.owner)
         return scores
 

@@ -64,7 +64,7 @@ class TrainConfig:
     max_turns: int = 50
     """Steps until an episode is truncated."""
     success_bonus: float = 0.0
-    """Reward for success besides the benchmark's own, which counts a purchase that is nearly right."""
+    """Reward for success besides the benchmark's own, which counts what is nearly right too."""
     gamma: float = 0.99
     """Discount a turn."""
     lam_low: float = 0.95

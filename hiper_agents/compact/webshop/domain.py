@@ -38,7 +38,7 @@ class WebshopDomain:
             raise DomainError("a vocabulary of WebShop is a number of embeddings, at least 2")
         self.vocabulary = vocabulary
         self.sizes = Sizes(
-            vocabulary=vocabulary,
+            vocabulary=1,
             state=encoding.STATE_SIZE,
             state_types=0,
             subgoal=encoding.SUBGOAL_SIZE,
@@ -49,6 +49,7 @@ class WebshopDomain:
             achieves=encoding.ACHIEVES,
             word=encoding.WORD_SIZE,
             word_types=1,
+            word_vocabulary=vocabulary,
             most_words=MOST_WORDS,
         )
 

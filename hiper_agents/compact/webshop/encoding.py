@@ -29,9 +29,9 @@ from hiper_envs.webshop.subgoals import KINDS, Subgoal
 
 PRICE_FEATURES = 5
 PRODUCT_SIZE = 17 + PRICE_FEATURES
-STATE_SIZE = len(PAGES) + len(OUTCOMES) + 17 + PRODUCT_SIZE
+STATE_SIZE = len(PAGES) + len(OUTCOMES) + 21 + PRODUCT_SIZE
 SUBGOAL_SIZE = len(KINDS)
-CANDIDATE_SIZE = len(KINDS) + 7 + PRODUCT_SIZE
+CANDIDATE_SIZE = len(KINDS) + 8 + PRODUCT_SIZE
 VALUE_FEATURES = 9
 ACHIEVES = len(MOVE_KINDS)
 """Column of a move's row: it does what the subgoal names."""
@@ -45,8 +45,8 @@ _NO_VALUE = (0.0,) * VALUE_FEATURES
 def encode_state(memory: Memory, running: Running) -> list[float]:
     """[STATE_SIZE] numbers about the episode as a whole."""
     wanted, item = memory.wanted, memory.item
-    inspected = [product for product in memory.products.values() if product.is_inspected]
-    best = max((product.options_offered for product in inspected), default=0.0)
+    products = memory.products.values()
+    inspected = [product.options_offered for product in products if product.is_inspected]
     kind = memory.page.kind if memory.page.kind in PAGES else "other"
     return [
         *one_hot(kind, PAGES),
@@ -55,9 +55,10 @@ def encode_state(memory: Memory, running: Running) -> list[float]:
         memory.turn / 20.0,
         min(memory.queries, 4) / 4.0,
         memory.number / 5.0,
-        len(memory.products) / 50.0,
+        len(products) / 50.0,
         len(inspected) / 5.0,
-        best,
+        max(inspected, default=0.0),
+        *_results(memory),
         wanted.price_limit is not None,
         wanted.is_free_text,
         len(wanted.options) / 3.0,
@@ -68,6 +69,18 @@ def encode_state(memory: Memory, running: Running) -> list[float]:
         bool(memory.chosen),
         *(_NOTHING if item is None else encode_product(memory, item)),
     ]
+
+
+def _results(memory: Memory) -> tuple[float, ...]:
+    """How well the products listed by the last query match: what the query was worth."""
+    fresh = [memory.products[asin] for asin in memory.results]
+    fresh = [product for product in fresh if not product.is_inspected]
+    return (
+        max((product.matched_rare for product in fresh), default=0.0),
+        max((product.matched_product for product in fresh), default=0.0),
+        max((product.phrases for product in fresh), default=0.0),
+        len(fresh) / 10.0,
+    )
 
 
 def _choices(memory: Memory) -> tuple[float, float, float]:
@@ -89,23 +102,30 @@ def _choices(memory: Memory) -> tuple[float, float, float]:
 
 def encode_product(memory: Memory, product: Product) -> tuple[float, ...]:
     """[PRODUCT_SIZE] numbers about a product and how it matches the instruction."""
-    offered = product.offered
+    # Most products stay as they are from turn to turn.
+    if product.code is None:
+        product.code = _encode_product(memory.wanted.price_limit, product)
+    return product.code
+
+
+def _encode_product(limit: float | None, product: Product) -> tuple[float, ...]:
+    worst = min(product.offered, default=1.0) if product.is_inspected else 0.0
     return (
-        *_prices(memory.wanted.price_limit, product),
+        *_prices(limit, product),
         product.rank / 10.0,
         1.0 / (1.0 + product.rank),
-        product.number == memory.number,
         product.listings / 3.0,
         product.matched,
         product.matched_rare,
         product.matched_product,
         product.matched_title,
+        product.behind,
         product.phrases,
         product.phrases == 1.0,
         product.is_inspected,
         product.options_offered,
-        product.is_inspected and min(offered, default=1.0) >= 1.0,
-        product.is_inspected and min(offered, default=1.0) >= 0.8,
+        worst >= 1.0,
+        worst >= 0.8,
         product.is_inspected and not product.groups,
         len(product.read) / len(READABLE),
         bool(product.read) and product.phrases == 1.0,
@@ -115,13 +135,13 @@ def encode_product(memory: Memory, product: Product) -> tuple[float, ...]:
 def _prices(limit: float | None, product: Product) -> tuple[float, ...]:
     if limit is None:
         return (1.0, 0.0, 0.0, 0.0, 0.0)
-    below = (limit - product.high) / limit
+    below = limit - product.high
     return (
         product.high <= limit,
         product.low <= limit,
-        max(-2.0, min(1.0, below)),
+        max(-2.0, min(1.0, below / max(limit, 0.01))),
         # How far below the limit, in the tens of dollars that people think in.
-        max(-1.0, min(1.0, (limit - product.high) / 50.0)),
+        max(-1.0, min(1.0, below / 50.0)),
         math.log(max(limit, 1.0)) / 6.0,
     )
 
@@ -142,6 +162,7 @@ def encode_candidate(memory: Memory, running: Running, subgoal: Subgoal) -> tupl
         is_running and running.outcome == "achieved",
         is_running and running.outcome == "impossible",
         is_here,
+        product is not None and product.number == memory.number,
         *(_choices(memory) if is_here else (0.0, 0.0, 0.0)),
         *(_NOTHING if product is None else encode_product(memory, product)),
     )

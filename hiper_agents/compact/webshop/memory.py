@@ -88,6 +88,7 @@ class Product:
         matched: Share of the instruction's words in its title.
         matched_rare: The same, rare words weighing more.
         matched_product: Share of the words for the kind of product in its title.
+        behind: How far `matched_rare` is behind the best of the same results.
         matched_title: Share of its title's words in the instruction.
         is_inspected: Whether its page was opened.
         groups: Its product options, once inspected.
@@ -95,10 +96,13 @@ class Product:
         text: All that was read of it, in lower case.
         read: Sub pages that were read.
         phrases: Share of the wanted phrases that were read literally, 0 to 1.
+        code: The numbers that the network reads; None if they have to be made anew.
     """
 
     __slots__ = (
         "asin",
+        "behind",
+        "code",
         "groups",
         "high",
         "is_inspected",
@@ -124,6 +128,8 @@ class Product:
         self.words = frozenset(tokens(title))
         self.text = title.lower()
         self.rank = self.number = self.listings = 0
+        self.code: tuple[float, ...] | None = None
+        self.behind = 0.0
         self.matched = self.matched_rare = self.matched_product = self.matched_title = 0.0
         self.is_inspected = False
         self.groups: tuple[OptionGroup, ...] = ()
@@ -196,7 +202,8 @@ class Memory:
             self._searched(name)
         if page.kind == "results":
             self.current, self.chosen, self.number = "", {}, page.number
-            self._list(page)
+            if page.number > max(self.results.values(), default=0):
+                self._list(page)
         elif page.kind == "item":
             self._item(page, name)
         elif page.kind == "sub" and self.current:
@@ -204,6 +211,7 @@ class Memory:
             product.read.add(name)
             product.text += "\n" + page.body.lower()
             product.phrases = self._phrases(product.text)
+            product.code = None
         elif page.kind == "search":
             self.current, self.chosen, self.results, self.number = "", {}, {}, 0
 
@@ -310,6 +318,10 @@ class Memory:
             product.matched_product = len(product.words & kind) / max(len(kind), 1)
             product.matched_title = len(common) / max(len(product.words), 1)
             product.phrases = self._phrases(product.text)
+        best = max((product.matched_rare for product in new), default=0.0)
+        for product in new:
+            product.behind = best - product.matched_rare
+            product.code = None
 
     def _item(self, page: Page, clicked: str) -> None:
         if not self.current:
@@ -318,7 +330,7 @@ class Memory:
                 self.products[self.current] = Product(self.current, page.title, page.low, page.high)
         product = self.products[self.current]
         if not product.is_inspected:
-            product.is_inspected = True
+            product.is_inspected, product.code = True, None
             product.groups = page.groups
             best = [0.0] * len(self._values)
             for group in page.groups:
