@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
+from benchmarks.webshop_search import as_shown
 from webshop_server import search as module
 from webshop_server.catalog import Catalog, load_catalog
 from webshop_server.search import SearchIndex
@@ -33,18 +32,6 @@ def catalog(webshop_data: Path) -> Catalog:
 def index(catalog: Catalog) -> SearchIndex:
     texts = map(catalog.indexed_text, range(len(catalog)))
     return SearchIndex.build(texts, catalog.asins)
-
-
-def as_shown(scores: list[float]) -> list[float]:
-    """Scores as Anserini shows them: four decimals, and ties lowered by a millionth each."""
-    shown: list[np.float32] = []
-    ties = 0
-    for score in scores:
-        rounded = np.float32(math.floor(score * 1e4 + 0.5) / 1e4)
-        tied = bool(shown) and not shown[-1] - rounded > np.float32(1e-4)
-        ties = ties + 1 if tied else 0
-        shown.append(rounded - np.float32(1e-6) * np.float32(ties))
-    return [float(score) for score in shown]
 
 
 def test_recorded_searches(index: SearchIndex, catalog: Catalog, webshop_recordings: Path) -> None:
