@@ -4,6 +4,7 @@
 #   PYTHON        interpreter that makes .venv                       (python3)
 #   TORCH         requirement pip installs before everything else    (torch==2.13.0)
 #   TORCH_INDEX   index to take it from, for example the one with CPU builds (pip's own)
+#   INSTALL_BROWSER   what `make test` runs to get Chromium          (.ci/install-browser; `true` to skip)
 #   MINUTES SEED OUT ESTIMATOR   of `make train`;   ARGS   extra arguments of `make test`
 
 PYTHON ?= python3
@@ -17,6 +18,7 @@ OUT ?= runs/demo
 ENV ?= HiPER-ALFWorld-v0
 JOBS ?= 2
 ARGS ?=
+INSTALL_BROWSER ?= $(wildcard .ci/install-browser)
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -38,6 +40,7 @@ train: $(VENV)/.stamp-train
 	$(BIN)/hiper eval --agent $(OUT) --env $(ENV) --out $(OUT)/result.json
 
 test: $(VENV)/.stamp-test
+	@$(or $(INSTALL_BROWSER),true)
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 lint: $(VENV)/.stamp-test
