@@ -31,8 +31,15 @@ return {ready: document.readyState !== "loading", title: document.title,
         session: data.session ?? null, page: data.page ?? null, revision: data.revision ?? null};
 """
 _FIND = """
-return [...document.querySelectorAll("[data-action]")].find(
+const found = [...document.querySelectorAll("[data-action]")].find(
   (element) => element.dataset.action === arguments[0] && !element.disabled) ?? null;
+found?.scrollIntoView({block: "center", behavior: "instant"});
+return found;
+"""
+_FIND_ID = """
+const found = document.getElementById(arguments[0]);
+found?.scrollIntoView({block: "center", behavior: "instant"});
+return found;
 """
 _READ = """
 const [path, token, done] = arguments;
@@ -40,7 +47,6 @@ fetch(path, {headers: {Authorization: "Bearer " + token}, cache: "no-store"})
   .then((answer) => answer.text().then((text) => done([answer.status, text])))
   .catch((error) => done([0, String(error)]));
 """
-_TO_CENTRE = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})"
 _SET_VALUE = "arguments[0].value = arguments[1]"
 
 
@@ -73,6 +79,7 @@ class BrowserWorld:
         self._field = "observation" if observation_mode == "text" else "observation_rich"
         self._show_attributes = show_attributes
         self._session = ""
+        self._token = ""
         self._state: dict[str, Any] = {}
 
     def reset(self) -> WorldState:
@@ -89,7 +96,7 @@ class BrowserWorld:
         self._browser.open(urljoin(self._url, f"/play?{urlencode(query)}"))
         self._click(self._element("start"))
         seen = self._browser.wait("starting a session", self._session_page)
-        self._session = seen["session"]
+        self._session, self._token = seen["session"], self._read_token()
         self._read(seen)
         if self._state["goal_id"] != self._goal_id or (
             self._state["instruction"] != self._instruction
@@ -162,11 +169,10 @@ class BrowserWorld:
         return False
 
     def _click(self, element: WebElement) -> None:
-        self._browser.run(_TO_CENTRE, element)
         self._browser.call("click", element.click)
 
     def _element(self, element_id: str, *, or_none: bool = False) -> Any:
-        element = self._browser.run("return document.getElementById(arguments[0])", element_id)
+        element = self._browser.run(_FIND_ID, element_id)
         if element is None and not or_none:
             title = self._look()["title"]
             raise BrowserError(f"the page {title!r} of {self._url} has no element #{element_id}")
@@ -186,16 +192,20 @@ class BrowserWorld:
         seen = self._look()
         return seen if seen["ready"] and seen["revision"] != str(revision) else None
 
-    def _read(self, seen: dict[str, Any]) -> None:
-        """Reads the session's state, and checks that it is what the page shows."""
+    def _read_token(self) -> str:
+        """The secret of the session, which only the browser has."""
         driver = self._browser.driver
         cookie = self._browser.call("read a cookie", lambda: driver.get_cookie(_TOKEN_COOKIE))
         if cookie is None:
             raise BrowserError(f"the site {self._url} gave the browser no session")
+        return str(cookie["value"])
+
+    def _read(self, seen: dict[str, Any]) -> None:
+        """Reads the session's state, and checks that it is what the page shows."""
         path = f"/api/v1/sessions/{self._session}"
         status, written = self._browser.call(
             "read the session",
-            lambda: driver.execute_async_script(_READ, path, cookie["value"]),
+            lambda: self._browser.driver.execute_async_script(_READ, path, self._token),
         )
         if status != 200:
             raise BrowserError(f"{urljoin(self._url, path)} answers {status}: {written[:200]}")
