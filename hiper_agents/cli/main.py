@@ -44,7 +44,12 @@ class Command:
             return module.main(list(argv)) or 0
         import tyro
 
-        arguments = tyro.cli(getattr(module, self.arguments), prog=f"hiper {name}", args=list(argv))
+        # Some commands begin with other values than their dataclass, as the flags have it.
+        defaults = getattr(module, "defaults", None)
+        given = {} if defaults is None else {"default": defaults(argv)}
+        arguments = tyro.cli(
+            getattr(module, self.arguments), prog=f"hiper {name}", args=list(argv), **given
+        )
         module.run(arguments)
         return 0
 

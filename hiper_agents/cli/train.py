@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from hiper_base.errors import MissingDependencyError
 from hiper_base.files import write_text
 
 try:
+    from hiper_agents.compact.domain import DomainError
     from hiper_agents.training.metrics import Metrics
     from hiper_agents.training.progress import TrainingProgress
     from hiper_agents.training.report import write_report
-    from hiper_agents.training.run import TrainConfig, Trainer, train
+    from hiper_agents.training.run import TrainConfig, Trainer, config_for, train
     from hiper_agents.training.samples import SAMPLES_FILE, sample_episodes
 except ImportError as error:
     raise MissingDependencyError(
@@ -34,6 +36,21 @@ class TrainArgs(TrainConfig):
     """The run folder."""
     resume: bool = False
     """Go on with the run in the folder; its settings are kept, except for the budget."""
+
+
+def defaults(argv: Sequence[str]) -> TrainArgs:
+    """What the flags begin with: the settings that suit the environment that they name."""
+    named = [
+        value.partition("=")[2] if "=" in value else following
+        for value, following in zip(argv, [*argv[1:], ""], strict=True)
+        if value.partition("=")[0] == "--env"
+    ]
+    env = named[-1] if named else TrainConfig.env
+    try:
+        config = config_for(env)
+    except DomainError:
+        config = TrainConfig(env=env)  # whoever trains says what is wrong with it
+    return TrainArgs(**{field.name: getattr(config, field.name) for field in fields(TrainConfig)})
 
 
 def run(args: TrainArgs) -> None:

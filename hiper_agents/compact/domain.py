@@ -136,6 +136,14 @@ class Domain(Protocol[M]):
         """The command that stands for actions composed of words; "" where there are none."""
         ...
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Settings of training that suit it, where they differ from those of `TrainConfig`.
+
+        Settings of a part, such as `ppo`, are a mapping of their own.
+        """
+        ...
+
     def remember(self, info: Mapping[str, Any], observation: str) -> M:
         """The memory of an episode that begins.
 

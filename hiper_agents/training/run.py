@@ -25,6 +25,7 @@ from hiper_agents.compact.player import Player
 from hiper_agents.environments import make_env
 from hiper_agents.estimators import get_estimator
 from hiper_agents.estimators.advantages import whiten
+from hiper_agents.families import family_of
 from hiper_agents.training.checkpoint import read_checkpoint, restore, save_checkpoint
 from hiper_agents.training.collect import Rollout, collect
 from hiper_agents.training.metrics import Metrics, MetricsLog
@@ -85,6 +86,19 @@ class TrainConfig:
     """Sizes of the network."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
     """Settings of the update."""
+
+
+def config_for(env: str) -> TrainConfig:
+    """The settings that suit an environment; what `hiper train --env` begins with.
+
+    Raises:
+        HiperError: If no agent can be trained there.
+    """
+    config = TrainConfig(env=env)
+    given = dict(make_domain(domain_of(env)).settings)
+    for part in ("network", "ppo"):
+        given[part] = replace(getattr(config, part), **given.get(part, {}))
+    return replace(config, **given)
 
 
 class Trainer:
@@ -280,7 +294,8 @@ def train(
 def _tasks(config: TrainConfig) -> TaskSource:
     chosen = {"task_types": config.task_types, "max_turns": config.max_turns}
     given = {name: value for name, value in chosen.items() if value is not None}
-    return make_env(config.env, config.split, default_split="train", **given).source
+    default_split = family_of(config.env).train_split
+    return make_env(config.env, config.split, default_split=default_split, **given).source
 
 
 def _open(config: TrainConfig, run: Path, resume: bool) -> Trainer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from hiper_agents.compact.alfworld import encoding
@@ -27,6 +28,7 @@ class AlfworldDomain:
 
     name = "alfworld"
     template = ""
+    settings: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, vocabulary: Sequence[str] = ALFRED_TYPES) -> None:
         if isinstance(vocabulary, str) or not all(isinstance(word, str) for word in vocabulary):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,23 @@ BUCKETS = 1024
 """Embeddings for words. A word's is chosen by its hash: products name more things than a list."""
 
 
+SETTINGS: Mapping[str, Any] = MappingProxyType(
+    {
+        # Episodes are short, and what is nearly right already scores.
+        "max_turns": 20,
+        "success_bonus": 1.0,
+        "ppo": {
+            "learning_rate": 3e-3,
+            "critic_learning_rate": 3e-3,
+            "epochs": 4,
+            "minibatch": 256,
+            "entropy_subgoal": 0.02,
+            "entropy_action": 0.02,
+        },
+    }
+)
+
+
 class WebshopDomain:
     """Reads WebShop's texts; see the modules beside this one.
 
@@ -32,6 +50,7 @@ class WebshopDomain:
 
     name = "webshop"
     template = SEARCH_TEMPLATE
+    settings = SETTINGS
 
     def __init__(self, vocabulary: int = BUCKETS) -> None:
         if not isinstance(vocabulary, int) or vocabulary < 2:

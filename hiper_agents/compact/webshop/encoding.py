@@ -39,6 +39,7 @@ MOVE_SIZE = len(MOVE_KINDS) + 1 + VALUE_FEATURES
 WORD_SIZE = len(PARTS) + 14
 _ACHIEVING = frozenset({"search", "next", "open", "features", "description", "value", "buy"})
 _NOTHING = (0.0,) * PRODUCT_SIZE
+_NOWHERE = (0.0,) * 5
 _NO_VALUE = (0.0,) * VALUE_FEATURES
 
 
@@ -153,19 +154,20 @@ def encode_subgoal(subgoal: Subgoal | None) -> list[float]:
 
 def encode_candidate(memory: Memory, running: Running, subgoal: Subgoal) -> tuple[float, ...]:
     """[CANDIDATE_SIZE] numbers about a subgoal that could be chosen now."""
-    product = memory.products.get(subgoal.argument) if subgoal.argument else memory.item
     is_running = subgoal == running.subgoal
-    is_here = product is not None and product is memory.item
-    return (
+    kind = (
         *one_hot(subgoal.kind, KINDS),
         is_running,
         is_running and running.outcome == "achieved",
         is_running and running.outcome == "impossible",
-        is_here,
-        product is not None and product.number == memory.number,
-        *(_choices(memory) if is_here else (0.0, 0.0, 0.0)),
-        *(_NOTHING if product is None else encode_product(memory, product)),
     )
+    product = memory.products.get(subgoal.argument) if subgoal.argument else memory.item
+    if product is None:
+        return (*kind, *_NOWHERE, *_NOTHING)
+    number = product.number == memory.number
+    if product is not memory.item:
+        return (*kind, False, number, 0.0, 0.0, 0.0, *encode_product(memory, product))
+    return (*kind, True, number, *_choices(memory), *encode_product(memory, product))
 
 
 def encode_moves(memories: Sequence[Memory], moves: Sequence[Permitted]) -> Rows:
@@ -216,23 +218,27 @@ def encode_words(memories: Sequence[Memory], buckets: int) -> Rows:
 
 
 def _encode_word(memory: Memory, word: QueryWord) -> tuple[float, ...]:
+    if word.code is None:
+        word.code = (
+            *one_hot(word.part, PARTS),
+            word.word in STOP_WORDS,
+            word.position,
+            len(word.word) / 10.0,
+            any(map(str.isdigit, word.word)),
+            not word.word.isalpha(),
+            min(word.count, 4) / 4.0,
+            len(memory.words) / 48.0,
+            len(memory.wanted.options) / 3.0,
+        )
     frequency = memory.frequency(word.key)
     return (
-        *one_hot(word.part, PARTS),
-        word.word in STOP_WORDS,
-        word.position,
-        len(word.word) / 10.0,
-        any(map(str.isdigit, word.word)),
-        not word.word.isalpha(),
-        min(word.count, 4) / 4.0,
+        *word.code,
         bool(memory.products),
         frequency > 0,
         min(frequency, 10) / 10.0,
         word.is_in_last,
         min(word.queried, 3) / 3.0,
         min(memory.queries, 3) / 3.0,
-        len(memory.words) / 48.0,
-        len(memory.wanted.options) / 3.0,
     )
 
 

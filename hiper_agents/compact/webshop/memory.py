@@ -60,11 +60,13 @@ class QueryWord:
         count: How often it occurs.
         queried: Number of queries that contained it.
         is_in_last: Whether the last query contained it.
+        code: The numbers that the network reads of it and that stay; None before they are made.
     """
 
-    __slots__ = ("count", "is_in_last", "key", "part", "position", "queried", "word")
+    __slots__ = ("code", "count", "is_in_last", "key", "part", "position", "queried", "word")
 
     def __init__(self, word: str, part: str, position: float) -> None:
+        self.code: tuple[float, ...] | None = None
         self.word = word
         self.key = _stem(word)
         self.part = part
