@@ -21,7 +21,7 @@ from pathlib import Path
 from hiper_base.errors import DataError, DataNotFoundError
 from hiper_base.paths import webshop_folder
 
-__all__ = ["BENCHMARK_SUFFIX", "OfficialFiles", "find_files"]
+__all__ = ["BENCHMARK_SUFFIX", "OfficialFiles", "find_all_files", "find_files"]
 
 BENCHMARK_SUFFIX = "_1000"
 """Suffix of the files behind the published agent results."""
@@ -88,10 +88,8 @@ def find_files(root: Path | str | None = None, suffix: str | None = None) -> Off
         DataError: If there are several and none is the obvious one.
     """
     folder = webshop_folder(root)
-    found = _suffixes(folder, _PRODUCTS)
-    pairs = sorted(found & _suffixes(folder, _ATTRIBUTES))
     if suffix is None:
-        suffix = _choose(folder, found, pairs)
+        suffix = _choose(folder)
     products, attributes = (folder / f"{name}{suffix}{_JSON}" for name in (_PRODUCTS, _ATTRIBUTES))
     for path in (products, attributes):
         if not path.is_file():
@@ -106,7 +104,20 @@ def find_files(root: Path | str | None = None, suffix: str | None = None) -> Off
     )
 
 
-def _choose(folder: Path, found: set[str], pairs: list[str]) -> str:
+def find_all_files(root: Path | str | None = None) -> tuple[OfficialFiles, ...]:
+    """The official files of every complete catalogue, by suffix; empty where there is none.
+
+    Args:
+        root: The data root; `$HIPER_DATA`, else the user's cache folder.
+    """
+    folder = webshop_folder(root)
+    pairs = _suffixes(folder, _PRODUCTS) & _suffixes(folder, _ATTRIBUTES)
+    return tuple([find_files(root, suffix) for suffix in sorted(pairs)])
+
+
+def _choose(folder: Path) -> str:
+    found = _suffixes(folder, _PRODUCTS)
+    pairs = sorted(found & _suffixes(folder, _ATTRIBUTES))
     if BENCHMARK_SUFFIX in pairs:
         return BENCHMARK_SUFFIX
     if len(pairs) == 1:

@@ -15,6 +15,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -126,8 +127,12 @@ class _Asins(Sequence[str]):
                 yield encoded.decode("ascii")
 
 
-def open_stored(files: OfficialFiles) -> StoredCatalog:
+def open_stored(files: OfficialFiles, folders: Sequence[Path] | None = None) -> StoredCatalog:
     """The catalogue of some official files: from its cache, else read and then cached.
+
+    Args:
+        files: Which.
+        folders: Where the cache may lie, best first; by default where all caches do.
 
     Raises:
         DataError: If the files cannot be read or hold something unexpected.
@@ -137,7 +142,7 @@ def open_stored(files: OfficialFiles) -> StoredCatalog:
     container = cached(
         f"webshop{files.suffix}-{place}.catalogue",
         f"catalogue {RECORD_VERSION} {fingerprint}",
-        cache_folders(files.folder),
+        cache_folders(files.folder) if folders is None else folders,
         lambda writer: _write(writer, files, fingerprint),
     )
     return StoredCatalog(container)

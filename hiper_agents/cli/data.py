@@ -1,7 +1,7 @@
 """`hiper data`: shows, verifies and downloads task data.
 
 The work is done by `hiper_envs.alfworld.data` and `hiper_envs.alfworld.download`; this module
-prints.
+prints, and `data_webshop` prints what concerns WebShop.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
-from rich.text import Text
 
+from hiper_agents.cli.data_webshop import Verdict, list_catalogs, say, verify_catalogs
 from hiper_base.errors import DataError
 from hiper_base.paths import alfworld_folders
 from hiper_envs.alfworld.cache import GameStore, build_store
@@ -47,7 +47,7 @@ OK, PROBLEMS = 0, 1
 
 @dataclass(frozen=True)
 class ListArgs:
-    """Shows which tasks there are: splits, task types, sources and hashes."""
+    """Shows which tasks there are: splits, task types, products, sources and hashes."""
 
     root: Path | None = None
     """The data root; $HIPER_DATA (and $ALFWORLD_DATA), else the user's cache folder."""
@@ -55,12 +55,12 @@ class ListArgs:
 
 @dataclass(frozen=True)
 class VerifyArgs:
-    """Reads and parses every game anew; exits with 1 if one cannot be used."""
+    """Reads every game and product anew; exits with 1 if one cannot be used."""
 
     root: Path | None = None
     """The data root; $HIPER_DATA (and $ALFWORLD_DATA), else the user's cache folder."""
     official: bool = False
-    """Also fail unless every split has as many games as the official release."""
+    """Also fail unless the games are as many as the official ones, and the goals the same."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,22 @@ def _list(args: ListArgs, console: Console) -> int:
         stores = open_stores(args.root, progress)
     problems = _show(stores, console)
     if not any(store.entries for store in stores):
-        _say(console, _nothing(args.root), "yellow")
+        say(console, _nothing(args.root), "yellow")
+    list_catalogs(args.root, console)
     return PROBLEMS if problems else OK
 
 
 def _verify(args: VerifyArgs, console: Console) -> int:
+    games = _verify_games(args, console)
+    catalogs = verify_catalogs(args.root, console, is_official=args.official)
+    if not games.is_there:
+        is_wanted = args.official or not catalogs.is_there
+        games = games._replace(is_good=games.is_good and not is_wanted)
+        say(console, _nothing(args.root), "red" if is_wanted else "yellow")
+    return OK if games.is_good and catalogs.is_good else PROBLEMS
+
+
+def _verify_games(args: VerifyArgs, console: Console) -> Verdict:
     problems, stores = [], []
     with _parsing(console) as progress:
         for folder in alfworld_folders(args.root):
@@ -126,19 +137,19 @@ def _verify(args: VerifyArgs, console: Console) -> int:
                 except DataError as error:
                     problems.append(str(error))
     problems += [entry.problem for store in stores for entry in store.entries if entry.problem]
-    if not any(store.entries for store in stores):
-        problems.append(_nothing(args.root))
     for problem in problems:
-        _say(console, problem, "red")
+        say(console, problem, "red")
+    if not any(store.entries for store in stores):
+        return Verdict(is_there=False, is_good=not problems)
     # What `_show` finds beyond these are sources that disagree.
     disagreements = _show(stores, console, quiet=frozenset(problems))
     missing = _missing(stores)
     for line in missing:
-        _say(console, line, "red" if args.official else "yellow")
+        say(console, line, "red" if args.official else "yellow")
     if problems or disagreements or (missing and args.official):
-        return PROBLEMS
-    _say(console, "every game can be read and parsed; action syntax: move X to Y", "green")
-    return OK
+        return Verdict(is_there=True, is_good=False)
+    say(console, "every game can be read and parsed; action syntax: move X to Y", "green")
+    return Verdict(is_there=True, is_good=True)
 
 
 def _download(args: DownloadArgs, console: Console) -> int:
@@ -152,7 +163,7 @@ def _download(args: DownloadArgs, console: Console) -> int:
         path = download_games(
             args.root, url=args.url, sha256=args.sha256 or None, on_bytes=on_bytes
         )
-    _say(console, f"{path}", "green")
+    say(console, f"{path}", "green")
     return _verify(VerifyArgs(root=args.root), console)
 
 
@@ -176,11 +187,11 @@ def _show(
         except DataError as error:
             unusable += 1
             if not any(str(error).startswith(problem) for problem in quiet):
-                _say(console, f"{split}: {error}", "red")
+                say(console, f"{split}: {error}", "red")
     if tasks:
         console.print(_table(tasks))
     for split, task_set in tasks.items():
-        _say(console, f"{split:<13} sha256 {task_set.sha256}")
+        say(console, f"{split:<13} sha256 {task_set.sha256}")
     for store in stores:
         if store.entries:
             counts = ", ".join(
@@ -188,7 +199,7 @@ def _show(
             )
             unsolvable = sum(not entry.solvable for entry in store.entries)
             left_out = f" ({unsolvable} unsolvable, left out)" if unsolvable else ""
-            _say(console, f"from {store.source.path}: {counts}{left_out}", "dim")
+            say(console, f"from {store.source.path}: {counts}{left_out}", "dim")
     return unusable
 
 
@@ -247,8 +258,3 @@ def _progress(console: Console, *columns: ProgressColumn) -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), *columns, console=console, transient=True
     )
-
-
-def _say(console: Console, message: str, style: str = "") -> None:
-    """Prints one line, never wrapped, so that hashes and paths can be copied and searched for."""
-    console.print(Text(message, style=style), soft_wrap=True)
