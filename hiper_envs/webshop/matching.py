@@ -14,10 +14,13 @@ from functools import lru_cache
 
 from hiper_envs.webshop.instructions import Wanted
 from hiper_envs.webshop.texts import OptionGroup
+from webshop_server.shop import BACK_TO_SEARCH, BUY_NOW, PREVIOUS, SUB_PAGES
 
 __all__ = ["chance_of_price", "plain", "share_found", "signs", "values_to_choose"]
 
 _WORD = re.compile(r"[a-z0-9]+")
+_PART = re.compile(r"[a-z]+|[0-9]+(?:\.[0-9]+)?")
+_BUTTONS = frozenset([name.lower() for name in (BACK_TO_SEARCH, PREVIOUS, BUY_NOW, *SUB_PAGES)])
 _SMALL_WORDS = """
 a all an and any are as at be been but by can for from had has have i in into is it its my no not of
 on or our s so t that the their them then there these they this to was we will with you your
@@ -65,10 +68,13 @@ def values_to_choose(wanted: Wanted, groups: Sequence[OptionGroup]) -> dict[str,
     An option that is asked for but not offered is left out. Free text decides by the words that it
     shares with the values.
     """
-    # A value of two product options is one button, which belongs to the last of them.
-    group_of = {value: group.name for group in groups for value in group.values}
+    # A value of two product options is one button, which belongs to the last of them; a value
+    # that is called like a button of the page cannot be chosen.
+    group_of = {
+        value: group.name for group in groups for value in group.values if value not in _BUTTONS
+    }
     if wanted.is_free_text:
-        return _values_said(f" {' '.join(_WORD.findall(wanted.text.lower()))} ", group_of)
+        return _values_said(wanted.text, group_of)
     choice = {name: value for name, value in wanted.options if group_of.get(value) == name}
     for _, value in wanted.options:
         if value in group_of and group_of[value] not in choice:
@@ -77,10 +83,15 @@ def values_to_choose(wanted: Wanted, groups: Sequence[OptionGroup]) -> dict[str,
 
 
 def _values_said(text: str, group_of: dict[str, str]) -> dict[str, str]:
-    """Of every product option the longest value whose words a text says in this order."""
-    best: dict[str, tuple[int, str]] = {}
+    """Of every product option the value that a text says most of, if that is half of it."""
+    said = set(_PART.findall(text.lower()))
+    best: dict[str, tuple[float, int, str]] = {}
     for value, name in group_of.items():
-        words = " ".join(_WORD.findall(value.lower()))
-        if words and f" {words} " in text and len(words) > best.get(name, (0, ""))[0]:
-            best[name] = (len(words), value)
-    return {name: value for name, (_, value) in best.items()}
+        parts = _PART.findall(value.lower())
+        hits = [part for part in parts if part in said]
+        if not parts or 2 * len(hits) < len(parts):
+            continue
+        merit = (len(hits) / len(parts), len(hits), value)
+        if merit[:2] > best.get(name, (0.0, 0, ""))[:2]:
+            best[name] = merit
+    return {name: value for name, (_, _, value) in best.items()}

@@ -25,7 +25,14 @@ from hiper_envs.webshop.matching import (
 )
 from hiper_envs.webshop.subgoals import Subgoal
 from hiper_envs.webshop.texts import OptionGroup
-from webshop_server.shop import BACK_TO_SEARCH, BUY_NOW, NEXT_PAGE, PREVIOUS, RESULTS_PER_PAGE
+from webshop_server.shop import (
+    BACK_TO_SEARCH,
+    BUY_NOW,
+    NEXT_PAGE,
+    PREVIOUS,
+    RESULTS_PER_PAGE,
+    SEARCH_TEMPLATE,
+)
 
 __all__ = ["Oracle"]
 
@@ -33,19 +40,24 @@ _BACK, _NEXT, _PREVIOUS, _BUY = (
     f"click[{name.lower()}]" for name in (BACK_TO_SEARCH, NEXT_PAGE, PREVIOUS, BUY_NOW)
 )
 _FEATURES = "features"
+_FIRST_SEARCHES = 2
+"""So many pages of results are seen before the first product is opened."""
 _ENOUGH_TURNS = 26
 """After so many turns the best product seen is bought."""
 _ENOUGH_PRODUCTS = 8
 """So many products are opened before the best one is bought."""
 _ENOUGH_SIGNS = 0.8
 """Share of the wanted properties that a product needs to be bought without looking further."""
+_ENOUGH_WORDS = 0.6
+"""The same of the words of free text, some of which say little."""
+_UNREAD = 0.4
+"""Share of the properties not seen yet that unread features are taken to mention."""
 _ELSEWHERE = 0.5
-"""What a product is worth that is not listed on the current page of results."""
-
-_RANK_SCALE = 3.0
+"""How much a product counts that is not listed on the current page of results."""
 _OTHER_SEARCH = 0.3
-_LEAST_MERIT = 0.0
-_FIRST_PLACES = 2
+"""How much a rank counts in a list that the plan did not ask for."""
+_RANK_SCALE = 3.0
+_TIE = 0.1
 
 
 class _Step(NamedTuple):
@@ -74,7 +86,7 @@ class Oracle:
         >>> oracle = Oracle("Find me easy clean mugs with color: red")
         >>> oracle.observe("WebShop [SEP] Instruction: [SEP] Find me ... [SEP] Search")
         >>> oracle.subgoal, oracle.boundary, oracle.expert_action
-        ('find a product', True, 'search[mugs easy clean red]')
+        ('find a product', True, 'search[mugs easy clean red red]')
     """
 
     def __init__(self, instruction: str) -> None:
@@ -101,7 +113,8 @@ class Oracle:
         self._belief.digest(observation, action, admissible)
         if self._belief.page.kind == "results":
             self._rank(self._belief.place)
-        subgoal, self.expert_action = self._plan()
+        subgoal, action = self._plan()
+        self.expert_action = _possible(action, admissible)
         self.boundary = subgoal != self._current
         self._current = subgoal
         self.subgoal = subgoal.text
@@ -136,34 +149,34 @@ class Oracle:
         good = [asin for asin in belief.items if self._is_good(asin)]
         if good:
             return belief.asin if belief.asin in good else max(good, key=self._value)
-        is_over = belief.turns >= _ENOUGH_TURNS or len(belief.items) >= _ENOUGH_PRODUCTS
-        if belief.items and (is_over and not self._is_worth_reading()):
-            return max(belief.items, key=self._value)
-        if not is_over and (self._next_product() or self._next_place() is not None):
-            return ""
+        if belief.turns < _ENOUGH_TURNS:
+            if self._is_worth_reading():
+                return ""
+            is_over = len(belief.items) >= _ENOUGH_PRODUCTS
+            if not is_over and (self._next_product() or self._next_place() is not None):
+                return ""
         return max(belief.items or belief.cards, key=self._value, default="")
 
     def _is_good(self, asin: str) -> bool:
-        belief = self._belief
+        """Whether an opened product fits well enough to look no further."""
+        if self._option_share(asin) < 1.0 or self._price_chance(asin) == 0.0:
+            return False
         found = share_found(self._signs, self._text(asin))
-        return (
-            self._option_share(asin) == 1.0
-            and self._price_chance(asin) > 0.0
-            and (
-                found == 1.0 or (_FEATURES in belief.read.get(asin, ()) and found >= _ENOUGH_SIGNS)
-            )
-        )
+        enough = _ENOUGH_WORDS if self._wanted.is_free_text else _ENOUGH_SIGNS
+        return found == 1.0 or (self._is_read(asin) and found >= enough)
+
+    def _is_read(self, asin: str) -> bool:
+        return _FEATURES in self._belief.read.get(asin, ())
 
     def _value(self, asin: str) -> float:
-        """About what share of the wishes a product fulfils; more precisely, which one is better."""
-        belief = self._belief
+        """About what share of the wishes a product fulfils; ties go to what is listed first."""
         looked_for, options = len(self._signs), len(self._wanted.options)
         found = share_found(self._signs, self._text(asin))
-        if _FEATURES not in belief.read.get(asin, ()):
-            found += 0.4 * (1.0 - found)
+        if not self._is_read(asin):
+            found += _UNREAD * (1.0 - found)
         fulfilled = found * looked_for + self._option_share(asin) * options
         fulfilled += self._price_chance(asin)
-        return fulfilled / (looked_for + options + 1) + 0.1 * self._merits.get(asin, 0.0)
+        return fulfilled / (looked_for + options + 1) + _TIE * self._merits.get(asin, 0.0)
 
     def _text(self, asin: str) -> str:
         """Plain words that are known of a product."""
@@ -190,7 +203,7 @@ class Oracle:
         asin = belief.asin
         return (
             asin in belief.items
-            and _FEATURES not in belief.read.get(asin, ())
+            and not self._is_read(asin)
             and self._option_share(asin) == 1.0
             and self._price_chance(asin) > 0.0
             and share_found(self._signs, self._text(asin)) < 1.0
@@ -204,10 +217,10 @@ class Oracle:
     def _next_product(self) -> str:
         """The product to open next, "" if there is none or there are pages to be seen first."""
         belief = self._belief
-        if any(place not in belief.listings for place in self._places[:_FIRST_PLACES]):
+        if any(place not in belief.listings for place in self._places[:_FIRST_SEARCHES]):
             return ""
         here = belief.listings.get(belief.place, ())
-        best, most = "", _LEAST_MERIT
+        best, most = "", 0.0
         for asin, merit in self._merits.items():
             worth = merit if asin in here else merit * _ELSEWHERE
             if worth > most and asin not in belief.items and self._price_chance(asin) > 0.0:
@@ -273,18 +286,28 @@ class Oracle:
 
 
 def _places(wanted: Wanted) -> tuple[Place, ...]:
-    """Pages of results to see, in order."""
-    values = [value for _, value in wanted.options]
-    queries = [[wanted.product, *wanted.phrases, *values], [wanted.product, *values]]
-    if not values:
-        queries[1] = [wanted.product]
-    texts = [" ".join(" ".join(query).lower().split()) or "product" for query in queries]
-    first, second = texts
-    places = [Place(second), Place(first)]
-    places += [Place(first, 2), Place(second, 2), Place(first, 3), Place(second, 3)]
-    return tuple(dict.fromkeys(places))
+    """Pages of results to see, in order: two searches, and more pages of both."""
+    # Values say most: they tell variants of one kind of product apart. Named twice, they weigh as
+    # much as the words for the kind, which are many products' words.
+    values = 2 * [value for _, value in wanted.options]
+    all_words = _query(wanted.product, *wanted.phrases, *values)
+    fewer_words = _query(wanted.product, *values)
+    pages = [(all_words, 1), (fewer_words, 1), (fewer_words, 2), (all_words, 2)]
+    pages += [(fewer_words, 3), (all_words, 3)]
+    return tuple(dict.fromkeys([Place(query, number) for query, number in pages]))
+
+
+def _query(*words: str) -> str:
+    return " ".join(" ".join(words).lower().split()) or "product"
 
 
 @lru_cache(maxsize=1 << 10)
 def _words_of_values(groups: tuple[OptionGroup, ...]) -> str:
     return "".join([plain(value) for group in groups for value in group.values])
+
+
+def _possible(action: str, admissible: Sequence[str]) -> str:
+    """The action, or where it cannot be done the way back, or what else can be done."""
+    if not admissible or action in admissible or SEARCH_TEMPLATE in admissible:
+        return action
+    return _BACK if _BACK in admissible else admissible[0]

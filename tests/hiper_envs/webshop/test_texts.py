@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiper_envs.webshop.texts import Listed, OptionGroup, Page, parse_page
@@ -118,6 +118,7 @@ def test_purchase(shop: Shop) -> None:
     assert page == Page("done", asin="B000000000", bought=(("color", "red"),), score=0.5)
 
 
+@settings(max_examples=30)
 @given(data=st.data(), rng=st.randoms(use_true_random=False))
 def test_both_modes_say_what_the_shop_shows(
     make_shop: Callable[..., Shop],
