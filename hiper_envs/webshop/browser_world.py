@@ -28,6 +28,7 @@ _ATTEMPTS = 3
 _LOOK = """
 const data = document.body ? document.body.dataset : {};
 return {ready: document.readyState !== "loading", title: document.title,
+        notice: document.querySelector(".notice")?.textContent ?? "",
         session: data.session ?? null, page: data.page ?? null, revision: data.revision ?? null};
 """
 _FIND = """
@@ -123,11 +124,13 @@ class BrowserWorld:
             return self._world_state(0.0, action_valid=False)
         expected = self._state["revision"] + 1
         seen = self._browser.wait(f"acting on {action!r}", lambda: self._moved_from(expected - 1))
-        if seen["session"] != self._session or seen["revision"] != str(expected):
+        is_next = seen["session"] == self._session and seen["revision"] == str(expected)
+        # What is clicked is on the page, so that the site has no reason to say anything.
+        if not is_next or seen["notice"]:
             raise BrowserError(
                 f"after {action!r} the browser shows {seen['title']!r}, revision "
                 f"{seen['revision']} of session {seen['session']}, not revision {expected} of "
-                f"{self._session}; does somebody else act in this session?"
+                f"{self._session}; does somebody else act in this session? {seen['notice']}"
             )
         self._read(seen)
         reward = self._state["score"] if self._state["done"] else 0.0

@@ -13,17 +13,19 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.request import getproxies
 
 from hiper_base.errors import HiperError, MissingDependencyError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from selenium.webdriver import Chrome
+    from selenium.webdriver import Chrome, ChromeOptions
 
 __all__ = ["BrowserError", "Chromium", "find_browser", "find_driver"]
 
@@ -286,7 +288,7 @@ def _start(arguments: Sequence[str]) -> Chrome:
     # Pictures may come later than the document; `screenshot` waits for them.
     options.page_load_strategy = "eager"
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    options.ignore_local_proxy_environment_variables()
+    _go_past_proxies(options)
     for argument in arguments:
         options.add_argument(argument)
     try:
@@ -294,6 +296,15 @@ def _start(arguments: Sequence[str]) -> Chrome:
         return Chrome(options=options, service=ChromeService(executable_path=driver))
     except (WebDriverException, OSError) as error:
         raise BrowserError(f"{browser} does not start: {_first_line(error)}") from error
+
+
+def _go_past_proxies(options: ChromeOptions) -> None:
+    """Talks to the driver, a process of this machine, directly where a proxy is set for others."""
+    if getproxies():
+        with warnings.catch_warnings():
+            # Deprecated for a setting that Selenium's constructor for Chrome does not take.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            options.ignore_local_proxy_environment_variables()
 
 
 def _quit(driver: Chrome, profile: str) -> None:
