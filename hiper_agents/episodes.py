@@ -10,7 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean
+from statistics import fmean, pstdev
 from typing import Any
 
 #: Whether an admissible primitive action is the one that a subgoal names: `(subgoal, action)`.
@@ -49,6 +49,7 @@ class EpisodeRecord:
         options: Its options in order.
         boundaries: For every step, whether the agent began an option there.
         reference_boundaries: The same of the oracle; empty without `reference=True`.
+        is_reachable: Whether the task can be won at all; None where the benchmark cannot say.
     """
 
     task_id: str
@@ -62,6 +63,7 @@ class EpisodeRecord:
     options: list[OptionRecord] = field(default_factory=list)
     boundaries: list[bool] = field(default_factory=list)
     reference_boundaries: list[bool] = field(default_factory=list)
+    is_reachable: bool | None = None
 
     def add(self, before: Mapping[str, Any], after: Mapping[str, Any], truncated: bool) -> None:
         """Adds one step, given the infos before and after it."""
@@ -94,7 +96,6 @@ def summarise(
         named_action: Tells whether an action is the one its subgoal names; without it the share
             of options that contain theirs is None.
     """
-    won = sum(episode.won for episode in episodes)
     n = len(episodes)
     turns = sum(episode.turns for episode in episodes)
     solved = [episode for episode in episodes if episode.won]
@@ -102,11 +103,9 @@ def summarise(
     for episode in episodes:
         by_type[episode.task_type].append(episode.won)
     return {
-        "success_rate": won / n,
-        "success_rate_se": standard_error(won, n),
-        "success_rate_ci95": list(wilson_interval(won, n)),
-        "n": n,
-        "mean_score": fmean(episode.score for episode in episodes),
+        **_results(episodes),
+        "success_rate_ci95": list(wilson_interval(len(solved), n)),
+        "reachable": _reachable(episodes),
         "per_task_type": {
             name: {"success_rate": sum(wins) / len(wins), "n": len(wins)}
             for name, wins in sorted(by_type.items())
@@ -128,6 +127,30 @@ def summarise(
             "boundary_agreement": boundary_agreement(solved),
         },
     }
+
+
+def _results(episodes: Sequence[EpisodeRecord]) -> dict[str, Any]:
+    """How at least one episode ended: successes and scores, with their standard errors."""
+    won, n = sum(episode.won for episode in episodes), len(episodes)
+    scores = [episode.score for episode in episodes]
+    return {
+        "success_rate": won / n,
+        "success_rate_se": standard_error(won, n),
+        "mean_score": fmean(scores),
+        "mean_score_se": standard_error_of_mean(scores),
+        "n": n,
+    }
+
+
+def _reachable(episodes: Sequence[EpisodeRecord]) -> dict[str, Any] | None:
+    """The results on the tasks that can be won; None where no benchmark says which those are."""
+    if all(episode.is_reachable is None for episode in episodes):
+        return None
+    reachable = [episode for episode in episodes if episode.is_reachable]
+    if reachable:
+        return _results(reachable)
+    nothing = ("success_rate", "success_rate_se", "mean_score", "mean_score_se")
+    return {**dict.fromkeys(nothing), "n": 0}
 
 
 def contains_named_action(
@@ -184,6 +207,19 @@ def standard_error(successes: int, n: int) -> float:
     """Standard error of a success rate over `n` episodes: sqrt(p (1 - p) / n)."""
     rate = successes / n
     return math.sqrt(rate * (1 - rate) / n)
+
+
+def standard_error_of_mean(values: Sequence[float]) -> float:
+    """Standard error of the mean of at least one value: their deviation over sqrt(n).
+
+    The deviation is that of the values themselves (divided by n), so that for values of 0 and 1
+    this is :func:`standard_error`.
+
+    Example:
+        >>> standard_error_of_mean([0.0, 1.0, 1.0, 0.0]) == standard_error(2, 4)
+        True
+    """
+    return pstdev(values) / math.sqrt(len(values))
 
 
 def wilson_interval(successes: int, n: int, z: float = 1.959963984540054) -> tuple[float, float]:

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hiper_agents.agent import Agent, AgentError, describe
-from hiper_agents.environments import DEFAULT_SPLIT, make_env
-from hiper_agents.episodes import EpisodeRecord, NamedAction, summarise
+from hiper_agents.environments import make_env
+from hiper_agents.episodes import EpisodeRecord, summarise
+from hiper_agents.families import family_of
 from hiper_agents.provenance import command_line, git_commit, versions
 from hiper_base.errors import HiperError
 from hiper_envs.core import Episode, HierarchicalTextEnv
@@ -44,7 +45,8 @@ def evaluate(
     Args:
         agent: Who plays.
         env_id: Gymnasium id of an environment that is a `HierarchicalTextEnv`.
-        split: Which tasks. None is valid_seen, or generated tasks where no data is installed.
+        split: Which tasks. None is the split on which the benchmark is evaluated (ALFWorld:
+            valid_seen, WebShop: test), or generated tasks where no data is installed.
         agent_name: Its name in the result.
         episodes: How many; every task once when None. Fewer than there are tasks are drawn without
             replacement, with `seed`; more go round again.
@@ -59,7 +61,9 @@ def evaluate(
         The figures of `hiper_agents.episodes.summarise`, and what identifies the run: agent, env,
         split, seed, mode, `panel_sha256` (the digest of the split's task set), timing, versions,
         command, commit. `split` is that of the tasks that were played, which differs from
-        `requested_split` when none was named and generated tasks took its place.
+        `requested_split` when none was named and generated tasks took its place. A benchmark that
+        knows which tasks can be won (`is_reachable` of its task source) adds the same results on
+        those, and one whose score depends on a noun tagger adds which it was.
 
     Raises:
         AgentError: The agent raised, or returned something else than one string per slot.
@@ -72,7 +76,9 @@ def evaluate(
     kwargs = dict(env_kwargs or {})
     if reference or getattr(agent, "requires_reference", False):
         kwargs["reference"] = True
+    family = family_of(env_id)
     env = make_env(env_id, split, **kwargs)
+    noun_tagger = getattr(env.source, "noun_tagger", None)
     indices = _choose(len(env.source), episodes, seed)
     num_envs = min(num_envs, getattr(agent, "max_batch", num_envs), len(indices))
     started = time.perf_counter()
@@ -82,15 +88,16 @@ def evaluate(
         "agent": agent_name or describe(agent),
         "env": env_id,
         "split": ", ".join(sorted(splits)),
-        "requested_split": split or DEFAULT_SPLIT,
+        "requested_split": split or family.eval_split,
         "seed": seed,
         "mode": mode,
         "panel_sha256": getattr(env.source, "sha256", None),
         "panel_size": len(env.source),
-        **summarise(records, _named_action(env_id)),
+        **summarise(records, family.named_action),
         "max_turns": env.max_turns,
         "num_envs": num_envs,
-        "env_kwargs": kwargs,
+        "env_kwargs": {name: _jsonable(value) for name, value in kwargs.items()},
+        **({} if noun_tagger is None else {"noun_tagger": noun_tagger}),
         "seconds": seconds,
         "steps_per_second": sum(record.turns for record in records) / seconds,
         "versions": versions(),
@@ -109,22 +116,27 @@ def _play_all(
     """Plays tasks in chunks; returns the episodes and the splits that the tasks came from."""
     records: list[EpisodeRecord] = []
     splits: set[str] = set()
+    is_reachable = getattr(env.source, "is_reachable", None)
     for begin in range(0, len(indices), num_envs):
-        chunk = [env.source.open(index) for index in indices[begin : begin + num_envs]]
+        places = indices[begin : begin + num_envs]
+        chunk = [env.source.open(index) for index in places]
         splits.update(task.info.split for task in chunk)
         agent.reset([task.info for task in chunk])
-        for record in _play(agent, [Episode(task, env.max_turns) for task in chunk]):
+        begun = [EpisodeRecord(task.info.task_id, task.info.task_type) for task in chunk]
+        if is_reachable is not None:
+            for record, index in zip(begun, places, strict=True):
+                record.is_reachable = bool(is_reachable(index))
+        for record in _play(agent, [Episode(task, env.max_turns) for task in chunk], begun):
             records.append(record)
             if on_episode is not None:
                 on_episode(len(records), len(indices), sum(r.won for r in records))
     return records, splits
 
 
-def _play(agent: Agent, episodes: Sequence[Episode]) -> Iterator[EpisodeRecord]:
-    """Plays a chunk to its end and yields each episode's record as it ends."""
-    records = [
-        EpisodeRecord(episode.info["task_id"], episode.info["task_type"]) for episode in episodes
-    ]
+def _play(
+    agent: Agent, episodes: Sequence[Episode], records: Sequence[EpisodeRecord]
+) -> Iterator[EpisodeRecord]:
+    """Plays a chunk to its end and yields each episode's record, filled, as it ends."""
     while not all(episode.ended for episode in episodes):
         actions = _act(agent, episodes)
         for episode, record, action in zip(episodes, records, actions, strict=True):
@@ -171,14 +183,8 @@ def _choose(size: int, episodes: int | None, seed: int) -> list[int]:
     return chosen
 
 
-def _named_action(env_id: str) -> NamedAction | None:
-    """How subgoals of an environment are read; None where they are free text."""
-    if "HiPER-ALFWorld" not in env_id:
-        return None
-    from hiper_envs.alfworld.subgoals import parse
-
-    def named_action(subgoal: str, action: str) -> bool:
-        parsed = parse(subgoal)
-        return parsed is not None and parsed.achieved_by(action)
-
-    return named_action
+def _jsonable(value: Any) -> Any:
+    """An argument of an environment as a result names it: functions and paths by name."""
+    if value is None or isinstance(value, str | int | float | list | tuple | dict):
+        return value
+    return getattr(value, "__name__", str(value))

@@ -24,6 +24,10 @@ DISTRIBUTIONS = (
     "transformers",
     "textworld",
     "alfworld",
+    "rapidfuzz",
+    "textblob",
+    "spacy",
+    "en-core-web-sm",
 )
 
 

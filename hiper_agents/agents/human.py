@@ -6,6 +6,7 @@ play` and `hiper eval --agent human` run the episode.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from hiper_agents.agent import AgentError
+from hiper_agents.templates import fill, hole
 from hiper_envs.tags import render
 
 if TYPE_CHECKING:
@@ -23,12 +25,18 @@ if TYPE_CHECKING:
 
 HELP = """\
 Type
-  3                        the number of an action
+  3                        the number of an action; you are asked for what it leaves open
   go to desk 1             an action in words
+  buy now                  short for click[buy now], where that is an action
+  red shirt                short for search[red shirt], where there is a search bar
   :subgoal find a mug      begin a new option with your next action
   <switch>SWITCH</switch><subgoal>find a mug</subgoal><action>go to desk 1</action>
                            the same in one line, as a language model writes it
   :quit                    stop"""
+
+
+_MARKED = re.compile(r"\[(clicked )?button\] (.*?) \[(?:clicked )?button_\]")
+_SEPARATOR = " [SEP] "
 
 
 class PlayerQuitError(AgentError):
@@ -111,11 +119,7 @@ class HumanAgent:
         observation, info = observations[0], infos[0]
         self.show(observation, info)
         while True:
-            try:
-                line = self._read("> ").strip()
-            except EOFError:
-                raise PlayerQuitError from None
-            action = self._interpret(line, info["admissible_actions"])
+            action = self._interpret(self._ask(), info["admissible_actions"])
             if action is not None:
                 return [action]
 
@@ -124,7 +128,7 @@ class HumanAgent:
         if self._started:
             self._timeline.update(info)
         self._started = True
-        parts: list[RenderableType] = [Text(observation.strip())]
+        parts: list[RenderableType] = [readable(observation)]
         if info["format_error"]:
             parts.append(Text(f"malformed: {info['format_error']}", style="red"))
         elif info["action"] and not info["action_valid"]:
@@ -143,6 +147,13 @@ class HumanAgent:
             for number, action in enumerate(info["admissible_actions"], start=1)
         ]
         self.console.print(Columns(numbered, column_first=True, padding=(0, 3)))
+
+    def _ask(self, what: str = "") -> str:
+        """One line of the person's, stripped."""
+        try:
+            return self._read(f"{what}> ").strip()
+        except EOFError:
+            raise PlayerQuitError from None
 
     def _interpret(self, line: str, actions: Sequence[str]) -> str | None:
         """The string to act with; None when the line was a command or cannot be used."""
@@ -164,6 +175,12 @@ class HumanAgent:
                 )
                 return None
             line = actions[number - 1]
+        line = _in_full(line, actions)
+        missing = hole(line) if line in actions else None
+        if missing is not None:
+            line = fill(line, text) if (text := self._ask(missing)) else ""
+        if not line:
+            return None
         if not self._pending or line.startswith("<"):
             return line
         subgoal, self._pending = self._pending, ""
@@ -176,3 +193,31 @@ class HumanAgent:
             return
         self._pending = subgoal.strip()
         self.console.print(Text(f"your next action begins: {self._pending}", style="cyan"))
+
+
+def readable(observation: str) -> Text:
+    """A world's text for a person to read.
+
+    It is shown as it is, but for the two ways in which pages are written as texts: parts separated
+    by `[SEP]` get a line each, and what is marked as a button is underlined instead, or shown in
+    reverse when it has been clicked.
+    """
+    text = Text()
+    rest = observation.strip().replace(_SEPARATOR, "\n")
+    end = 0
+    for match in _MARKED.finditer(rest):
+        text.append(rest[end : match.start()])
+        text.append(match[2], style="bold cyan reverse" if match[1] else "cyan underline")
+        end = match.end()
+    text.append(rest[end:])
+    return text
+
+
+def _in_full(line: str, actions: Sequence[str]) -> str:
+    """The action `verb[argument]` of which a person typed only the argument, if there is one."""
+    if line in actions or line.startswith("<") or "[" in line:
+        return line
+    ending = f"[{line.lower()}]"
+    meant = [action for action in actions if action.lower().endswith(ending)]
+    meant = meant or [fill(action, line) for action in actions if hole(action) is not None]
+    return meant[0] if len(meant) == 1 else line

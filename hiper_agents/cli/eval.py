@@ -40,9 +40,14 @@ class EvalArgs:
     env: str = "HiPER-ALFWorld-v0"
     """Gymnasium id of the environment."""
     split: str | None = None
-    """Which tasks: valid_seen when left out, or generated ones where no data is installed."""
+    """Which tasks: those that the benchmark is evaluated on when left out (ALFWorld: valid_seen,
+    WebShop: test), or generated ones where no data is installed."""
     backend: str | None = None
-    """Engine of the environment; its default when left out."""
+    """Engine of ALFWorld; its default when left out."""
+    goals: str | None = None
+    """Whose goals WebShop asks for, synthetic or human; its default when left out."""
+    noun_tagger: str | None = None
+    """What finds the nouns of titles for WebShop's score; its default when left out."""
     out: Path | None = None
     """Where the result goes, as JSON. It is always shown on the terminal."""
     episodes: int | None = None
@@ -80,7 +85,7 @@ def run(args: EvalArgs) -> None:
             num_envs=args.num_envs,
             seed=args.seed,
             mode="greedy" if greedy else "sampled",
-            env_kwargs={"backend": args.backend} if args.backend else None,
+            env_kwargs=_env_kwargs(args),
             on_episode=on_episode,
         )
     if args.out is not None:
@@ -94,12 +99,19 @@ def run(args: EvalArgs) -> None:
             console.print(Text(f"report: {write_report(args.out.parent)}"), soft_wrap=True)
 
 
+def _env_kwargs(args: EvalArgs) -> dict[str, Any]:
+    """Arguments of the environment that were given."""
+    given = {"backend": args.backend, "goals": args.goals, "noun_tagger": args.noun_tagger}
+    return {name: value for name, value in given.items() if value is not None}
+
+
 def headline(result: Mapping[str, Any]) -> str:
     """What was evaluated on what, in one line."""
     split = result["split"]
-    if split != result["requested_split"]:
+    if result["requested_split"] not in (None, split):
         split = f"{split} (no data for {result['requested_split']})"
-    return f"{result['agent']} on {result['env']}, {split}, {result['mode']}"
+    tagger = f", nouns by {result['noun_tagger']}" if "noun_tagger" in result else ""
+    return f"{result['agent']} on {result['env']}, {split}, {result['mode']}{tagger}"
 
 
 def result_table(result: Mapping[str, Any]) -> Table:
@@ -108,12 +120,21 @@ def result_table(result: Mapping[str, Any]) -> Table:
     table.add_column("figure")
     table.add_column("value", justify="right")
     low, high = result["success_rate_ci95"]
-    table.add_row(
-        "success rate",
-        f"{_percent(result['success_rate'])} ± {_percent(result['success_rate_se'])}",
-        style="bold",
-    )
+    table.add_row("success rate", _with_error(result, "success_rate"), style="bold")
     table.add_row("  95 % interval", f"{_percent(low)} to {_percent(high)}")
+    reachable = result["reachable"]
+    if reachable is not None:
+        table.add_row(
+            f"  of the {reachable['n']} tasks that can be won",
+            _with_error(reachable, "success_rate"),
+        )
+    # A benchmark without partial successes has nothing to add here.
+    if reachable is not None or result["mean_score"] != result["success_rate"]:
+        table.add_row("mean score", _with_error(result, "mean_score"), style="bold")
+    if reachable is not None:
+        table.add_row(
+            f"  of the {reachable['n']} tasks that can be won", _with_error(reachable, "mean_score")
+        )
     table.add_row("episodes", str(result["n"]), end_section=True)
     for name, figures in result["per_task_type"].items():
         table.add_row(f"  {name} ({figures['n']})", _percent(figures["success_rate"]))
@@ -144,6 +165,11 @@ def _progress(console: Console) -> Progress:
         console=console,
         transient=True,
     )
+
+
+def _with_error(figures: Mapping[str, Any], name: str) -> str:
+    """A share with its standard error."""
+    return f"{_percent(figures[name])} ± {_percent(figures[f'{name}_se'])}"
 
 
 def _percent(share: float | None) -> str:

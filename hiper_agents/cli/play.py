@@ -6,13 +6,16 @@ environment and runs the episode. Commands may also be piped in, one line each.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from hiper_agents.agents.human import HumanAgent, PlayerQuitError
 from hiper_agents.environments import make_env
+from hiper_agents.families import family_of
 from hiper_envs.core import TaskInfo
 
 
@@ -23,7 +26,8 @@ class PlayArgs:
     env: str = "HiPER-ALFWorld-v0"
     """Gymnasium id of the environment."""
     split: str | None = None
-    """Which tasks: valid_seen when left out, or generated ones where no data is installed."""
+    """Which tasks: those that the benchmark is evaluated on when left out (ALFWorld: valid_seen,
+    WebShop: test), or generated ones where no data is installed."""
     task_id: str | None = None
     """A particular task; one is drawn when left out."""
     seed: int | None = None
@@ -33,7 +37,7 @@ class PlayArgs:
 def run(args: PlayArgs) -> None:
     """Plays one episode."""
     console = Console(highlight=False)
-    env = make_env(args.env, args.split)
+    env = make_env(args.env, args.split, **family_of(args.env).play_kwargs)
     options = {"task_id": args.task_id} if args.task_id is not None else None
     observation, info = env.reset(seed=args.seed, options=options)
     console.print(Text(info["task_id"], style="dim"), soft_wrap=True)
@@ -54,3 +58,22 @@ def run(args: PlayArgs) -> None:
     verdict = "Solved" if info["won"] else "Not solved"
     style = "bold green" if info["won"] else "bold red"
     console.print(Text(f"{verdict} in {turns} steps; return {total:g}.", style=style))
+    for line in score_lines(info):
+        console.print(Text(line))
+
+
+def score_lines(info: Mapping[str, Any]) -> list[str]:
+    """How a purchase was scored; nothing for tasks that are only won or not."""
+    if "r_type" not in info:
+        return []
+    options = "none wanted" if info["r_option"] is None else f"{100 * info['r_option']:.0f} %"
+    return [
+        f"score {info['score']:.3g}; the kind of product is a factor of {info['r_type']:g}",
+        _line("attributes", f"{100 * info['r_att']:.0f} %", info["matched_attributes"]),
+        _line("product options", options, info["matched_options"]),
+        _line("price", "within the limit" if info["r_price"] else "above the limit", ()),
+    ]
+
+
+def _line(name: str, value: str, matched: Sequence[str]) -> str:
+    return f"  {name}: {value}" + (f" ({', '.join(matched)})" if matched else "")
