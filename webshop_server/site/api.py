@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from flask import Blueprint, Response, current_app, request, url_for
+from flask import Blueprint, Response, request, url_for
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
 from webshop_server.site.errors import InvalidInputError
+from webshop_server.site.openapi import openapi_document
 from webshop_server.site.operator import Overview, overview
 from webshop_server.site.schemas import (
     ActionRequest,
@@ -104,7 +105,7 @@ def health() -> Response:
 @site_wide.get("/openapi.json")
 def openapi() -> Response:
     """The API's description."""
-    return _json(current_app.extensions["hiper_webshop_openapi"])
+    return _json(openapi_document())
 
 
 def _body(model: type[_Model], *, default: bytes | None = None) -> _Model:

@@ -6,7 +6,6 @@ It listens on nothing; :mod:`webshop_server.site.server` serves it.
 from __future__ import annotations
 
 import time
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, g, request
@@ -18,7 +17,6 @@ from webshop_server.site.database import Database
 from webshop_server.site.errors import register_error_handlers
 from webshop_server.site.logs import EventLog
 from webshop_server.site.metrics import Metrics
-from webshop_server.site.openapi import openapi_document
 from webshop_server.site.security import register_security
 from webshop_server.site.services import EXTENSION, Services, services
 from webshop_server.site.sessions import Session, Sessions
@@ -55,7 +53,6 @@ def create_app(
         TRAP_HTTP_EXCEPTIONS=False,
     )
     app.extensions[EXTENSION] = _open(config, store, scorer)
-    app.extensions["hiper_webshop_openapi"] = openapi_document(_version())
     app.before_request(_begin)
     register_security(app)
     # Runs before the headers are set: the last registered is called first.
@@ -126,10 +123,3 @@ def _logged(session: Session, action: str) -> dict[str, Any]:
     if session.score is not None:
         values |= {"score": session.score.score}
     return values
-
-
-def _version() -> str:
-    try:
-        return version("hiper-gym")
-    except PackageNotFoundError:
-        return "0"

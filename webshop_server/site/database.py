@@ -131,22 +131,40 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        # One connection writes, under the lock. Every thread reads with one of its own, so that no
+        # reader waits for a writer that waits for the disk.
         self._lock = threading.Lock()
+        self._readers = threading.local()
+        self._opened: list[sqlite3.Connection] = []
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            self._connection = self._connect()
         except (OSError, sqlite3.Error) as error:
             raise DataError(f"cannot make the database {self.path}: {error}") from error
         try:
             self._prepare()
         except sqlite3.Error as error:
-            self._connection.close()
+            self.close()
             raise DataError(f"cannot use the database {self.path}: {error}") from error
         except DataError:
-            self._connection.close()
+            self.close()
             raise
+
+    def _connect(self) -> sqlite3.Connection:
+        # Without isolation level a single statement is a transaction, committed when it returns.
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        self._opened.append(connection)
+        return connection
+
+    def _read(self, query: str, values: tuple[object, ...]) -> list[tuple[object, ...]]:
+        connection = getattr(self._readers, "connection", None)
+        if connection is None:
+            with self._lock:
+                connection = self._readers.connection = self._connect()
+        found: list[tuple[object, ...]] = connection.execute(query, values).fetchall()
+        return found
 
     def _prepare(self) -> None:
         execute = self._connection.execute
@@ -172,7 +190,8 @@ class Database:
     def close(self) -> None:
         """Closes the file. Nothing is lost without."""
         with self._lock:
-            self._connection.close()
+            for connection in self._opened:
+                connection.close()
 
     def insert(self, row: Row) -> None:
         """Adds a session.
@@ -180,18 +199,17 @@ class Database:
         Raises:
             sqlite3.OperationalError: If it could not be written; then nothing has changed.
         """
-        with self._changing():
+        with self._lock:
             self._connection.execute(
                 f"INSERT INTO sessions ({_COLUMNS}) VALUES ({_PLACES})", astuple(row)
             )
 
     def load(self, session_id: str) -> Row | None:
         """The session of an id, None if there is none."""
-        with self._lock:
-            found = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?", (session_id,)
-            ).fetchone()
-        return None if found is None else _row(found)
+        query = f"SELECT {_COLUMNS} FROM sessions WHERE session_id = ?"
+        for found in self._read(query, (session_id,)):
+            return _row(found)
+        return None
 
     def replace(self, row: Row) -> bool:
         """Replaces the session by its next revision.
@@ -205,7 +223,7 @@ class Database:
         Raises:
             sqlite3.OperationalError: If it could not be written; then nothing has changed.
         """
-        with self._changing(to_disk=row.finished is not None):
+        with self._lock, self._reaching_the_disk(row.finished is not None):
             cursor = self._connection.execute(
                 "UPDATE sessions SET touched = ?, revision = ?, action_valid = ?, state = ?, "
                 "finished = ?, score = ?, result = ? WHERE session_id = ? AND revision = ?",
@@ -248,54 +266,53 @@ class Database:
 
     def finished(self, catalog: str, limit: int) -> list[Row]:
         """The sessions that ended last, latest first, at most `limit`."""
-        with self._lock:
-            found = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM sessions WHERE finished IS NOT NULL AND catalog = ? "
-                "ORDER BY finished DESC LIMIT ?",
-                (catalog, limit),
-            ).fetchall()
-        return [_row(values) for values in found]
+        query = (
+            f"SELECT {_COLUMNS} FROM sessions WHERE finished IS NOT NULL AND catalog = ? "
+            "ORDER BY finished DESC LIMIT ?"
+        )
+        return [_row(values) for values in self._read(query, (catalog, limit))]
 
     def totals(self, catalog: str) -> list[Totals]:
         """Counts and sums by kind of client."""
-        with self._lock:
-            found = self._connection.execute(
-                "SELECT client, sum(finished IS NULL), sum(finished IS NOT NULL), "
-                "sum(score IS 1.0), total(score), "
-                "sum(CASE WHEN finished IS NULL THEN 0 ELSE revision END), "
-                "total(finished - created) "
-                "FROM sessions WHERE catalog = ? GROUP BY client ORDER BY client",
-                (catalog,),
-            ).fetchall()
-        return [Totals(*values) for values in found]
+        query = (
+            "SELECT client, sum(finished IS NULL), sum(finished IS NOT NULL), "
+            "sum(score IS 1.0), total(score), "
+            "sum(CASE WHEN finished IS NULL THEN 0 ELSE revision END), "
+            "total(finished - created) "
+            "FROM sessions WHERE catalog = ? GROUP BY client ORDER BY client"
+        )
+        return [Totals(*values) for values in self._read(query, (catalog,))]  # type: ignore[arg-type]
 
     def expired(self, catalog: str) -> int:
         """How many open sessions :meth:`forget_open` has deleted so far."""
-        with self._lock:
-            found = self._connection.execute(
-                "SELECT value FROM counters WHERE catalog = ? AND name = 'expired'", (catalog,)
-            ).fetchone()
-        return 0 if found is None else int(found[0])
+        query = "SELECT value FROM counters WHERE catalog = ? AND name = 'expired'"
+        return sum(int(str(value)) for (value,) in self._read(query, (catalog,)))
 
     @contextmanager
-    def _changing(self, *, to_disk: bool = False) -> Iterator[None]:
-        """A transaction; `to_disk` waits until it has reached the disk."""
+    def _changing(self) -> Iterator[None]:
+        """A transaction of several statements."""
         execute = self._connection.execute
         with self._lock:
-            if to_disk:
-                execute("PRAGMA synchronous=FULL")
+            execute("BEGIN IMMEDIATE")
             try:
-                execute("BEGIN IMMEDIATE")
-                try:
-                    yield
-                    execute("COMMIT")
-                except BaseException:
-                    if self._connection.in_transaction:
-                        execute("ROLLBACK")
-                    raise
-            finally:
-                if to_disk:
-                    execute("PRAGMA synchronous=NORMAL")
+                yield
+                execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _reaching_the_disk(self, is_wanted: bool) -> Iterator[None]:
+        """Lets what is committed meanwhile return only when it is on the disk."""
+        if not is_wanted:
+            yield
+            return
+        self._connection.execute("PRAGMA synchronous=FULL")
+        try:
+            yield
+        finally:
+            self._connection.execute("PRAGMA synchronous=NORMAL")
 
 
 def _row(values: tuple[object, ...]) -> Row:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
@@ -41,22 +43,23 @@ _SESSION_ID = {
 }
 
 
-def openapi_document(version: str) -> bytes:
-    """The document as JSON.
+@lru_cache(maxsize=1)
+def openapi_document() -> bytes:
+    """The document as JSON; made when it is first asked for."""
+    try:
+        installed = version("hiper-gym")
+    except PackageNotFoundError:
+        installed = "0"
+    return json.dumps(_document(installed)).encode()
 
-    Args:
-        version: Version of the package.
-    """
-    return json.dumps(_document(version)).encode()
 
-
-def _document(version: str) -> dict[str, Any]:
+def _document(installed: str) -> dict[str, Any]:
     session: list[dict[str, list[str]]] = [{"session": []}]
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "HiPER WebShop",
-            "version": version,
+            "version": installed,
             "description": "Shopping tasks: open a session, read the page, act, buy.",
         },
         "servers": [{"url": "/"}],

@@ -176,7 +176,7 @@ class Reward(_Answer):
     r_option: float | None
     r_price: bool
     w_att: float
-    w_option: float
+    w_option: float | None
     w_price: float
     title_score: float
     query_match: bool

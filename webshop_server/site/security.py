@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, current_app, request
@@ -38,15 +39,6 @@ FORM_FIELD = "form_token"
 
 _COOKIE = "hiper_token"
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    # With `no-referrer` browsers send `Origin: null` with the site's own forms.
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
-}
 
 
 def register_security(app: Flask) -> None:
@@ -165,13 +157,14 @@ def _check_origin() -> None:
         return
     origin = request.headers.get("Origin")
     if origin is not None:
-        if urlsplit_or_none(origin) != request.environ.get("HTTP_HOST"):
+        if _authority(origin) != request.environ.get("HTTP_HOST"):
             raise ForbiddenError("The request comes from another site.")
     elif request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
         raise ForbiddenError("The request comes from another site.")
 
 
-def urlsplit_or_none(address: str) -> str | None:
+@lru_cache(maxsize=256)
+def _authority(address: str) -> str | None:
     """Host and port of an address, None if it is not one."""
     try:
         return urlsplit(address).netloc or None
@@ -179,6 +172,7 @@ def urlsplit_or_none(address: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=256)
 def _host_name(address: str) -> str | None:
     try:
         return urlsplit(address).hostname
@@ -187,9 +181,24 @@ def _host_name(address: str) -> str | None:
 
 
 def _set_headers(response: Response) -> Response:
-    response.headers.setdefault("Content-Security-Policy", content_security_policy())
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    if request.endpoint != "static":
-        response.headers.setdefault("Cache-Control", "no-store")
+    headers = response.headers
+    # What a view has set itself stays.
+    names = {name.lower() for name, _ in headers}
+    for name, value in _HEADERS:
+        if name.lower() not in names:
+            headers.add(name, value)
+    if "cache-control" not in names and request.endpoint != "static":
+        headers.add("Cache-Control", "no-store")
     return response
+
+
+_HEADERS = (
+    ("Content-Security-Policy", content_security_policy()),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    # With `no-referrer` browsers send `Origin: null` with the site's own forms.
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"),
+)

@@ -417,7 +417,10 @@ def _written(values: dict[str, Any]) -> str:
 
 def _read_result(written: str) -> tuple[Score, str]:
     values = json.loads(written)
-    parts = {name: tuple(v) if isinstance(v, list) else v for name, v in values["score"].items()}
+    parts: dict[str, Any] = {
+        name: tuple(part) if isinstance(part, list) else part
+        for name, part in values["score"].items()
+    }
     return Score(**parts), values["noun_tagger"]
 
 
