@@ -37,6 +37,7 @@ Type
 
 _MARKED = re.compile(r"\[(clicked )?button\] (.*?) \[(?:clicked )?button_\]")
 _SEPARATOR = " [SEP] "
+_TAG = re.compile(r"<[a-z]")
 
 
 class PlayerQuitError(AgentError):
@@ -215,7 +216,7 @@ def readable(observation: str) -> Text:
 
 def _in_full(line: str, actions: Sequence[str]) -> str:
     """The action `verb[argument]` of which a person typed only the argument, if there is one."""
-    if line in actions or line.startswith("<") or "[" in line:
+    if line in actions or _TAG.match(line) or "[" in line:
         return line
     ending = f"[{line.lower()}]"
     meant = [action for action in actions if action.lower().endswith(ending)]

@@ -55,6 +55,25 @@ class TestRandomAgent:
         other = play(RandomAgent(seed=1), ["a", "b"])
         assert len({tuple(x) for x in (first, second, other["a"], other["b"])}) == 4
 
+    def test_fills_in_words_of_the_task_in_their_order(self) -> None:
+        info = {"admissible_actions": ("search[<your query>]",), "task": "a soft red-ish shirt, 2"}
+        words = ["a", "soft", "red-ish", "shirt", "2"]
+        agent = RandomAgent()
+        agent.reset([task("a")])
+        lengths = set()
+        for _ in range(200):
+            (action,) = agent.act(["text"], [info])
+            query = action.removeprefix("search[").removesuffix("]").split()
+            assert query == [word for word in words if word in query]
+            lengths.add(len(query))
+        assert lengths == {1, 2, 3, 4, 5}
+
+    def test_fills_in_something_where_the_task_has_no_words(self) -> None:
+        agent = RandomAgent()
+        agent.reset([task("a")])
+        info = {"admissible_actions": ("search[<your query>]",), "task": "..."}
+        assert agent.act(["text"], [info]) == ["search[query]"]
+
     def test_known_values(self) -> None:
         """The same draws on every machine and in every process."""
         assert play(RandomAgent(seed=0), ["a"], steps=8)["a"] == [ACTIONS[i] for i in KNOWN_DRAWS]

@@ -100,6 +100,46 @@ def test_summary() -> None:
     assert figures["options"]["boundary_agreement"] is None
 
 
+def test_scores_between_0_and_1() -> None:
+    scores = (1.0, 0.5, 0.0, 0.5)
+    episodes = [episode("heat", score == 1.0, 4, score=score) for score in scores]
+    figures = summarise(episodes)
+    assert (figures["success_rate"], figures["mean_score"]) == (0.25, 0.5)
+    # Deviation 0.5 / sqrt(2), over the root of four episodes.
+    assert figures["mean_score_se"] == pytest.approx(0.125**0.5 / 2)
+    assert figures["reachable"] is None
+    assert summarise(episodes[:1])["mean_score_se"] == 0.0
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30))
+def test_for_all_or_nothing_both_standard_errors_agree(wins: list[bool]) -> None:
+    figures = summarise([episode("heat", won, 4) for won in wins])
+    assert figures["mean_score_se"] == pytest.approx(figures["success_rate_se"])
+
+
+class TestReachable:
+    def test_the_results_on_the_tasks_that_can_be_won(self) -> None:
+        episodes = [
+            episode("heat", True, 4, is_reachable=True),
+            episode("heat", False, 4, is_reachable=True, score=0.5),
+            episode("heat", False, 4, is_reachable=False, score=0.8),
+        ]
+        figures = summarise(episodes)
+        assert figures["success_rate"] == pytest.approx(1 / 3)
+        assert figures["reachable"] == {
+            "n": 2,
+            "success_rate": 0.5,
+            "success_rate_se": pytest.approx(0.125**0.5),
+            "mean_score": 0.75,
+            "mean_score_se": pytest.approx(0.25 / 2**0.5),
+        }
+
+    def test_none_of_them(self) -> None:
+        reachable = summarise([episode("heat", False, 4, is_reachable=False)])["reachable"]
+        assert reachable["n"] == 0
+        assert reachable["success_rate"] is reachable["mean_score"] is None
+
+
 def test_nothing_solved_has_no_turns_to_average() -> None:
     figures = summarise([episode("heat", False, 50)])
     assert figures["mean_turns_solved"] is None

@@ -82,11 +82,27 @@ class Corridors:
         return OpenTask(info, Corridor(index), Oracle() if self.reference else None)
 
 
+class ShortCorridors(Corridors):
+    """Knows which ends can be reached, and what finds the nouns of its titles."""
+
+    noun_tagger = "made_up"
+
+    def is_reachable(self, index: int) -> bool:
+        return 0 < index <= LIMIT
+
+
 class CorridorEnv(HierarchicalTextEnv):
-    def __init__(self, split: str = "all", reference: bool = False) -> None:
+    def __init__(
+        self,
+        split: str = "all",
+        reference: bool = False,
+        reachable: bool = False,
+        extra: Any = None,
+    ) -> None:
         if split != "all":
             raise UnknownSplitError(f"unknown split {split!r}")
-        super().__init__(Corridors(reference), max_turns=LIMIT)
+        source = ShortCorridors(reference) if reachable else Corridors(reference)
+        super().__init__(source, max_turns=LIMIT)
 
 
 @pytest.fixture(autouse=True)
@@ -175,6 +191,42 @@ def test_without_reference() -> None:
     result = evaluate(Walker(), CORRIDOR, "all", reference=False)
     assert result["options"]["boundary_agreement"] is None
     assert "reference" not in result["env_kwargs"]
+
+
+def test_a_benchmark_that_knows_which_tasks_can_be_won() -> None:
+    kwargs = {"reachable": True}
+    result = evaluate(Walker(), CORRIDOR, "all", num_envs=4, env_kwargs=kwargs)
+    assert (result["success_rate"], result["mean_score"]) == (0.6, 0.6)
+    assert result["mean_score_se"] == pytest.approx(0.024**0.5)
+    assert result["reachable"] == {
+        "n": 6,
+        "success_rate": 1.0,
+        "success_rate_se": 0.0,
+        "mean_score": 1.0,
+        "mean_score_se": 0.0,
+    }
+    assert result["noun_tagger"] == "made_up"
+
+
+def test_a_benchmark_that_does_not() -> None:
+    result = evaluate(Walker(), CORRIDOR, "all")
+    assert result["reachable"] is None
+    assert "noun_tagger" not in result
+
+
+def test_an_environment_of_no_family_plays_its_own_default_split() -> None:
+    result = evaluate(Walker(), CORRIDOR)
+    assert (result["requested_split"], result["split"]) == (None, "all")
+
+
+def test_arguments_that_json_cannot_hold_are_named(tmp_path: Path) -> None:
+    def nouns(title: str) -> list[str]:
+        return []
+
+    for given, kept in [(nouns, "nouns"), (tmp_path, str(tmp_path)), (("a", 1), ("a", 1))]:
+        result = evaluate(Walker(), CORRIDOR, "all", env_kwargs={"extra": given})
+        assert result["env_kwargs"]["extra"] == kept
+        json.dumps(result, allow_nan=False)
 
 
 class TestEpisodes:
@@ -293,3 +345,27 @@ def test_alfworld_published_games(real_data: Path) -> None:
     assert result["n"] == result["panel_size"] == 140
     assert result["success_rate"] >= 0.95
     assert result["invalid_action_rate"] == 0.0
+
+
+def test_webshop_with_the_expert(no_data: Path) -> None:
+    result = evaluate(make_agent("expert"), "HiPER-WebShop-v0", episodes=12)
+    assert (result["requested_split"], result["split"]) == ("test", "generated")
+    assert 0.5 < result["success_rate"] <= result["mean_score"] <= 1.0
+    assert result["reachable"]["n"] <= result["n"] == 12
+    assert result["noun_tagger"] in ("spacy", "textblob")
+    assert result["options"]["contains_named_action"] > 0.9
+    json.dumps(result, allow_nan=False)
+
+
+def test_webshop_with_the_random_agent_searches_for_words_of_the_task(no_data: Path) -> None:
+    result = evaluate(make_agent("random"), "HiPER-WebShop-v0", "generated", episodes=8)
+    assert result["invalid_action_rate"] == 0.0
+    assert result["mean_turns"] < result["max_turns"]
+
+
+@pytest.mark.usefixtures("webshop_data")
+def test_webshop_published_goals() -> None:
+    result = evaluate(make_agent("random"), "HiPER-WebShop-v0")
+    assert (result["requested_split"], result["split"]) == ("test", "test")
+    assert result["n"] == result["panel_size"] == 500
+    assert result["reachable"]["n"] == 480

@@ -38,9 +38,36 @@ def test_says_when_there_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "generated (no data for valid_seen)" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("no_data")
+def test_scores_and_what_can_be_won_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "result.json"
+    command = "eval --agent random --env HiPER-WebShop-v0 --noun-tagger textblob --episodes 3 --out"
+    assert main([*command.split(), str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert (result["noun_tagger"], result["env_kwargs"]["noun_tagger"]) == ("textblob", "textblob")
+    shown = capsys.readouterr().out
+    assert "generated (no data for test), greedy, nouns by textblob" in shown
+    assert f"mean score {100 * result['mean_score']:.1f} % ±" in " ".join(
+        shown.replace("│", " ").split()
+    )
+    assert shown.count(f"of the {result['reachable']['n']} tasks that can be won") == 2
+
+
+@pytest.mark.usefixtures("no_data")
+def test_a_benchmark_without_partial_success_shows_no_score(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["eval", "--agent", "expert", "--split", "generated", "--episodes", "2"]) == 0
+    assert "mean score" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ("--agent random --env HiPER-WebShop-v0 --noun-tagger nltk", "there are: spacy, textblob"),
+        ("--agent random --goals human", "goals"),
         ("--agent nobody", "unknown agent 'nobody'"),
         ("--agent random --split everything", "everything"),
         ("--agent random --env Nowhere-v0", "cannot make Nowhere-v0"),

@@ -15,7 +15,8 @@ from rich.console import Console
 
 import hiper_envs  # noqa: F401  (registers the environments)
 from hiper_agents.agent import AgentError
-from hiper_agents.agents.human import HumanAgent, OptionTimeline, PlayerQuitError
+from hiper_agents.agents.human import HumanAgent, OptionTimeline, PlayerQuitError, readable
+from hiper_agents.cli.play import score_lines
 from hiper_envs.core import TaskInfo
 
 TASK = TaskInfo("toy/0", "put a mug in desk.", "toy", "toy")
@@ -109,6 +110,54 @@ class TestHumanAgent:
         assert " 2 look" in text
 
 
+SEARCH_PAGE = ("search[<your query>]",)
+ITEM_PAGE = ("click[< prev]", "click[buy now]", "click[10]", "click[red]")
+
+
+class TestShop:
+    @pytest.mark.parametrize(
+        ("actions", "lines", "action"),
+        [
+            (SEARCH_PAGE, ["1", "red shirt"], "search[red shirt]"),
+            (SEARCH_PAGE, ["1", "", "1", "hat"], "search[hat]"),
+            (SEARCH_PAGE, ["search[<your query>]", "hat"], "search[hat]"),
+            (SEARCH_PAGE, ["search[hat]"], "search[hat]"),
+            (SEARCH_PAGE, ["red shirt"], "search[red shirt]"),
+            (
+                SEARCH_PAGE,
+                [":subgoal find a product", "hat"],
+                "<switch>SWITCH</switch><subgoal>find a product</subgoal>"
+                "<action>search[hat]</action>",
+            ),
+            (ITEM_PAGE, ["2"], "click[buy now]"),
+            (ITEM_PAGE, ["Buy Now"], "click[buy now]"),
+            (ITEM_PAGE, ["< Prev"], "click[< prev]"),
+            (ITEM_PAGE, ["<action>red</action>"], "<action>red</action>"),
+            (ITEM_PAGE, ["click[red]"], "click[red]"),
+            (ITEM_PAGE, ["10", "3"], "click[10]"),  # a number is that of an action
+            (ITEM_PAGE, ["blue"], "blue"),
+            ((*ITEM_PAGE, "hold[red]"), ["red"], "red"),  # two could be meant
+        ],
+    )
+    def test_reads_a_line(
+        self, player: Player, actions: tuple[str, ...], lines: list[str], action: str
+    ) -> None:
+        assert player(*lines).act(["text"], [info(admissible_actions=actions)]) == [action]
+
+    def test_leaves_when_the_input_ends_at_the_query(self, player: Player) -> None:
+        with pytest.raises(PlayerQuitError):
+            player("1").act(["text"], [info(admissible_actions=SEARCH_PAGE)])
+
+    def test_marks_of_buttons_become_styles(self) -> None:
+        page = "Page 1\n[button] Next > [button_]\n  [clicked button] red [clicked button_]\nend"
+        text = readable(page)
+        assert text.plain == "Page 1\nNext >\n  red\nend"
+        assert [text.plain[span.start : span.end] for span in text.spans] == ["Next >", "red"]
+
+    def test_parts_of_a_page_get_a_line_each(self) -> None:
+        assert readable(" Shop [SEP] Next > [SEP] [bold]").plain == "Shop\nNext >\n[bold]"
+
+
 def test_timeline() -> None:
     timeline = OptionTimeline()
     timeline.update(info(option_boundary=True, option_id=0, subgoal="find a mug"))
@@ -158,3 +207,39 @@ def test_unknown_task(no_data: Path) -> None:
     done = play(arguments="--task-id generated/nowhere")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("hiper: error: ")
+
+
+def test_a_purchase_is_shown_with_its_score(no_data: Path) -> None:
+    env = gym.make("HiPER-WebShop-v0", split="generated")
+    _, now = env.reset(seed=4)
+    lines = ["1", now["task"]]
+    _, _, _, _, now = env.step(f"search[{now['task']}]")
+    product = next(text for text in now["admissible_actions"] if text.startswith("click[g"))
+    env.step(product)
+    _, _, _, _, now = env.step("click[buy now]")
+    lines += [product, "buy now"]
+    done = play(*lines, arguments=f"--env HiPER-WebShop-v0 --task-id {now['task_id']}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "[button]" not in done.stdout
+    for line in score_lines(now):
+        assert line[:100] in done.stdout
+    assert f"return {now['score']:g}." in done.stdout
+
+
+def test_lines_of_a_score() -> None:
+    scored = {
+        "score": 0.6,
+        "r_type": 1.0,
+        "r_att": 0.5,
+        "r_option": None,
+        "r_price": False,
+        "matched_attributes": ("soft",),
+        "matched_options": (),
+    }
+    assert score_lines(scored) == [
+        "score 0.6; the kind of product is a factor of 1",
+        "  attributes: 50 % (soft)",
+        "  product options: none wanted",
+        "  price: above the limit",
+    ]
+    assert score_lines({"score": 1.0}) == []
