@@ -29,7 +29,7 @@ class NetworkConfig:
     """Initial logit of KEEP against SWITCH: options begin long rather than one turn short."""
     achieve_bias: float = 3.0
     """Initial logit of the action that the subgoal names: an option begins by being meant."""
-    word_bias: float = 2.0
+    word_bias: float = 3.0
     """Initial logit of every word of a composed action: queries begin long rather than empty."""
 
 

@@ -42,7 +42,7 @@ class PPOConfig:
     """Weight of the planner's entropy."""
     entropy_action: float = 0.01
     """Weight of the executor's entropy."""
-    entropy_word: float = 0.01
+    entropy_word: float = 0.0
     """Weight of the entropy of the choice of a word, where actions are composed of words."""
     max_grad_norm: float = 0.5
     """Gradients of policy and critic are each clipped to this norm."""
