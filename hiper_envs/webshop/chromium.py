@@ -6,10 +6,12 @@ Nothing is ever downloaded. The module knows nothing of the shop or of environme
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -58,6 +60,7 @@ _FLAGS = (
     "--password-store=basic",
 )
 _POLL_SECONDS = 0.01
+_GRACE_SECONDS = 3.0
 _PICTURES = "return [...document.images].every((image) => image.complete || !image.src)"
 
 _Value = TypeVar("_Value")
@@ -326,7 +329,34 @@ def _quit(driver: Chrome, profile: str) -> None:
         if process is not None and process.poll() is None:
             process.kill()
             process.wait()
+        _end_browser(driver.capabilities.get("goog:processID"), profile)
         shutil.rmtree(profile, ignore_errors=True)
+
+
+def _end_browser(pid: int | None, profile: str) -> None:
+    """Waits until a browser is gone, and ends one whose driver has died.
+
+    Args:
+        pid: Its process, if the driver has told.
+        profile: Its profile, to be sure that the process is still that browser.
+    """
+    if pid is None or sys.platform != "linux":
+        return
+    deadline = time.monotonic() + _GRACE_SECONDS
+    while profile in _command_line(pid):
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            deadline += _GRACE_SECONDS
+        time.sleep(_POLL_SECONDS)
+
+
+def _command_line(pid: int) -> str:
+    """Of a process; empty for one that has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def _first_line(error: BaseException) -> str:

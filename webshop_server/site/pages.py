@@ -224,7 +224,7 @@ class SubPage:
     Attributes:
         kind: One of `webshop_server.shop.SUB_PAGES`.
         heading: What it is.
-        of: The product's title.
+        product_title: Of the product.
         image: The product's picture.
         lines: Paragraphs, features or attributes.
         pairs: Names and values, for attributes.
@@ -235,7 +235,7 @@ class SubPage:
 
     kind: str
     heading: str
-    of: str
+    product_title: str
     image: Image
     lines: tuple[str, ...]
     pairs: tuple[tuple[str, str], ...]
@@ -244,7 +244,7 @@ class SubPage:
     back: str
 
     @classmethod
-    def of_shop(cls, shop: Shop, *, with_photos: bool) -> SubPage:
+    def of(cls, shop: Shop, *, with_photos: bool) -> SubPage:
         """The page at which a shopper is."""
         product, kind = bought_or_open(shop), shop.state.sub_page
         lines = {
@@ -260,7 +260,7 @@ class SubPage:
         return cls(
             kind=kind,
             heading=kind,
-            of=_title(product),
+            product_title=_title(product),
             image=images(product, with_photos=with_photos)[0],
             lines=tuple(line.strip() for line in lines if line.strip()),
             pairs=tuple(pair for pair in hidden if pair[1]) if kind == "Attributes" else (),

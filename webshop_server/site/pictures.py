@@ -54,7 +54,7 @@ _PATHS = {
 _WORDS = {
     "shirt": "shirt tshirt tee top blouse sweater sweatshirt hoodie jacket coat polo pullover vest "
     "cardigan tank pajama sleepwear suit blazer tunic henley bra",
-    "dress": "dress sundress skirt gown romper jumpsuit bikini swimsuit lingerie nightgown costume robe",
+    "dress": "dress sundress skirt gown romper jumpsuit bikini swimsuit lingerie nightgown robe",
     "trousers": "pant jean short legging trouser jogger sweatpant underwear brief boxer tight sock",
     "shoe": "shoe sneaker boot sandal slipper loafer heel flat pump flip oxford insole",
     "bottle": "shampoo conditioner lotion serum spray perfume fragrance toner cleanser deodorant "

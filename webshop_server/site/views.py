@@ -111,10 +111,9 @@ def shop(session_id: str) -> AnyResponse:
     session = services().sessions.get(session_id, token)
     notice = _NOTICES.get(request.cookies.get(_NOTICE_COOKIE, ""), "")
     content, shown = _content(session)
-    page = _Page(session, form_token(session_id, token), notice, content)
-    response = make_response(
-        render_template(f"{session.shop.state.page}.html", session=session, page=page)
-    )
+    page = _Page(session, form_token(session_id, token), notice, _title(session, content))
+    template = f"{session.shop.state.page}.html"
+    response = make_response(render_template(template, session=session, page=page, content=content))
     policy = content_security_policy(picture_hosts(shown))
     response.headers["Content-Security-Policy"] = policy
     if notice:
@@ -188,18 +187,15 @@ def picture(asin: str) -> AnyResponse:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What the templates of a session's pages share; other names are those of `content`."""
+    """What all pages of a session need: `title` is the browser window's, `notice` may be ""."""
 
     session: Session
     form_token: str
     notice: str
-    content: Any
+    title: str
 
     form_field = FORM_FIELD
     longest_query = LONGEST_QUERY
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.content, name)
 
     @property
     def act_url(self) -> str:
@@ -213,17 +209,16 @@ class _Page:
     def has_header_search(self) -> bool:
         return self.session.shop.state.page not in ("search", "done")
 
-    @property
-    def title(self) -> str:
-        """Of the browser's window."""
-        state = self.session.shop.state
-        if state.page == "results":
-            return f"{state.query.strip()} ({state.number})"
-        if state.page == "sub":
-            return f"{state.sub_page}: {self.content.of}"
-        if state.page == "item":
-            return str(self.content.heading)
-        return "Search" if state.page == "search" else f"Score {self.content.verdict.score}"
+
+def _title(session: Session, content: Any) -> str:
+    state = session.shop.state
+    if state.page == "results":
+        return f"{state.query.strip()} ({state.number})"
+    if state.page == "sub":
+        return f"{state.sub_page}: {content.product_title}"
+    if state.page == "item":
+        return str(content.heading)
+    return "Search" if state.page == "search" else f"Score {content.verdict.score}"
 
 
 def _content(session: Session) -> tuple[Any, list[Image | Choice]]:
@@ -238,7 +233,7 @@ def _content(session: Session) -> tuple[Any, list[Image | Choice]]:
         choices = [choice for group in item.groups for choice in group.choices]
         return item, [*item.images, *choices]
     if page == "sub":
-        sub = SubPage.of_shop(at, with_photos=with_photos)
+        sub = SubPage.of(at, with_photos=with_photos)
         return sub, [sub.image]
     if page == "done":
         done = DonePage.of(session, with_photos=with_photos)

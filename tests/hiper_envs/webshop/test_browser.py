@@ -95,7 +95,7 @@ def test_an_episode_is_that_of_the_process(
     changed = {"observation_mode": mode, "show_attributes": show_attributes}
     process = WebshopEnv(**SETTINGS, **changed)
     browser = HierarchicalTextEnv(BrowserTasks(process.source, env._window, **changed))
-    same_steps(browser, process, ["search[shirt]", *[at_random(3)] * 8, *[buy] * 3])
+    same_steps(browser, process, ["search[shirt]", *[at_random(3)] * 6, *[buy] * 3])
     assert process._episode.terminated
     assert "r_type" in process._episode.info
     assert env.browser.console() == []
@@ -129,7 +129,7 @@ def test_whatever_can_be_said_can_be_typed(env: WebshopBrowserEnv) -> None:
         "é ß",
     ]
     actions = [f"search[{query}]" for query in queries]
-    same_steps(env, WebshopEnv(**SETTINGS), [*actions, f"search[{'lamp ' * 100}]"])
+    same_steps(env, WebshopEnv(**SETTINGS), [*actions, f"search[{'lamp ' * 20}]"])
 
 
 @has_browser
@@ -244,6 +244,7 @@ def test_somebody_else_in_the_session_is_noticed(env: WebshopBrowserEnv) -> None
 def test_a_browser_that_dies_is_replaced_at_the_next_reset(env: WebshopBrowserEnv) -> None:
     env.reset(seed=6)
     process = env.browser.driver.service.process
+    orphan = env.browser.driver.capabilities["goog:processID"]
     process.kill()
     process.wait()
     with pytest.raises(BrowserError):
@@ -251,6 +252,7 @@ def test_a_browser_that_dies_is_replaced_at_the_next_reset(env: WebshopBrowserEn
     observation, _ = env.reset(seed=6)
     assert "Instruction" in observation
     assert env.browser.driver.service.process.pid != process.pid
+    assert not _is_running(orphan)
 
 
 def _children(pid: int) -> list[int]:

@@ -5,6 +5,8 @@
   const storageKey = "shop:" + (document.body.dataset.session || "");
 
   // "/" goes to the search field, as long as nobody is typing.
+  search?.setAttribute("aria-keyshortcuts", "/");
+  if (search) search.title = "Press / to search";
   document.addEventListener("keydown", (event) => {
     const isTyping = event.target.closest?.("input, textarea, select, [contenteditable]");
     if (event.key === "/" && search && !isTyping && !event.ctrlKey && !event.metaKey && !event.altKey) {
