@@ -5,12 +5,14 @@ Results come from files: every figure may be missing, and is then a dash.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hiper_agents.training.curves import number, shown
 from hiper_agents.training.report.episodes import cut
 from hiper_agents.training.report.markup import Html, element, join
+
+_Row = Callable[..., tuple[str, list[str]]]
 
 MAX_RESULTS = 6
 MAX_TYPES = 12
@@ -63,6 +65,7 @@ def _result_rows(results: Sequence[dict[str, Any]]) -> list[tuple[str, list[str]
         row("tasks", "n"),
         ("success", [_with_error(result) for result in results]),
         ("95 % interval", [_interval(result) for result in results]),
+        *_score_rows(results, row),
         *(
             row(cut(name, 60).replace("_", " "), "per_task_type", name, "success_rate", shares=True)
             for name in types[:MAX_TYPES]
@@ -76,6 +79,21 @@ def _result_rows(results: Sequence[dict[str, Any]]) -> list[tuple[str, list[str]
         row("options with the action they name", "options", "contains_named_action", shares=True),
         row("boundary agreement with the oracle, F1", "options", "boundary_agreement", "f1"),
     ]
+
+
+def _score_rows(results: Sequence[dict[str, Any]], row: _Row) -> list[tuple[str, list[str]]]:
+    """What a benchmark with partial successes adds, and one that knows which tasks can be won."""
+    rows = []
+    scores = [result for result in results if number(result.get("mean_score")) is not None]
+    if any(result["mean_score"] != result.get("success_rate") for result in scores):
+        rows.append(row("mean score", "mean_score", shares=True))
+    if any(_mapping(result, "reachable") for result in results):
+        rows += [
+            row("tasks that can be won", "reachable", "n"),
+            row("success on those", "reachable", "success_rate", shares=True),
+            row("mean score on those", "reachable", "mean_score", shares=True),
+        ]
+    return rows
 
 
 def _with_error(result: dict[str, Any]) -> str:
