@@ -163,7 +163,11 @@ class Shopper(ABC):
         self, method: str, path: str, body: str | None, headers: dict[str, str], expected: int
     ) -> tuple[http.client.HTTPResponse, str]:
         start = time.perf_counter()
-        self._connection.request(method, path, body, headers)
+        try:
+            self._connection.request(method, path, body, headers)
+        except ConnectionRefusedError:
+            self.in_flight = ""  # nobody was there to receive it
+            raise
         response = self._connection.getresponse()
         answer = response.read()
         self.seconds.append(time.perf_counter() - start)
@@ -363,6 +367,7 @@ class ServerProcess:
     Attributes:
         address: Host and port, once the block is entered.
         pid: Its process id.
+        ready_file: What it writes when it answers.
     """
 
     def __init__(
@@ -372,10 +377,10 @@ class ServerProcess:
         env: dict[str, str] | None = None,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="hiper-serve-")
-        self._ready = Path(self._folder.name) / "ready.json"
+        self.ready_file = Path(self._folder.name) / "ready.json"
         self._errors = Path(self._folder.name) / "errors.txt"
         self._command = [sys.executable, "-m", "hiper_agents.cli.main", "serve", "--port", "0"]
-        self._command += ["--db", str(database), "--ready-file", str(self._ready), *arguments]
+        self._command += ["--db", str(database), "--ready-file", str(self.ready_file), *arguments]
         self._env = {**os.environ, **(env or {})}
         self.address = ("", 0)
 
@@ -391,12 +396,12 @@ class ServerProcess:
             )
         self.pid = self._process.pid
         deadline = time.monotonic() + _START_SECONDS
-        while not self._ready.exists():
+        while not self.ready_file.exists():
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 raise RuntimeError(f"hiper serve did not start: {self.errors}")
             time.sleep(0.05)
-        ready = json.loads(self._ready.read_text(encoding="utf-8"))
+        ready = json.loads(self.ready_file.read_text(encoding="utf-8"))
         self.address = (ready["host"], ready["port"])
         return self
 
