@@ -1,11 +1,12 @@
 """How well the compact agent plays after given minutes of training, by estimator and seed.
 
     python -m benchmarks.training --estimators hae gae --seeds 3 --jobs 2
+    python -m benchmarks.training --env HiPER-WebShop-v0 --estimators hae --minutes 20 --jobs 2
 
-Every cell of the study, one estimator with one seed, is a run folder of `hiper train`, trained to
-the first mark, evaluated on every task of valid_seen, trained on to the next mark, and so on. Cells
-are finished one by one and kept: the same command again goes on where it was interrupted. `random`
-and `expert` are evaluated beside them.
+Every cell of the study, one estimator with one seed, is a run folder of `hiper train` with the
+settings that suit the environment, trained to the first mark, evaluated on every task of the split,
+trained on to the next mark, and so on. Cells are finished one by one and kept: the same command
+again goes on where it was interrupted. `random` and `expert` are evaluated beside them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import multiprocessing
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,37 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.recording import RESULTS, Summary, record, summarise
+from benchmarks.recording import Summary, record, summarise
 from hiper_agents.agent import make_agent
 from hiper_agents.evaluation import evaluate
+from hiper_agents.families import family_of
 from hiper_agents.provenance import write_json
-from hiper_agents.training.run import TrainConfig, train
+from hiper_agents.training.run import config_for, train
 
 MODES = ("greedy", "sampled")
 Result = dict[str, Any]
+
+_PRIOR = (
+    "The agent reads structure (types, matches with the task, what it has seen where) out of the "
+    "texts, and its executor is held to subgoals of the benchmark's vocabulary; a language model "
+    "gets none of this."
+)
+_NAMES = {"HiPER-ALFWorld-v0": "training", "HiPER-WebShop-v0": "training_webshop"}
+_PUBLISHED: dict[str, Result] = {
+    "HiPER-WebShop-v0": {
+        "rule-based (arXiv 2207.01206, 1.18 M products, human goals)": {
+            "mean_score": 0.456,
+            "success_rate": 0.096,
+        },
+        "HiPER, 1.5B (arXiv 2602.16165)": {"success_rate": 0.714},
+        "HiPER, 7B (arXiv 2602.16165)": {"success_rate": 0.833},
+        "note": (
+            "Quoted, not measured. The rule searches for the instruction and buys the first result "
+            "without options, on another catalogue; the baseline `first-result` is the same rule "
+            "here."
+        ),
+    }
+}
 
 
 @dataclass(frozen=True)
@@ -45,14 +69,19 @@ class Args:
     """When to evaluate, in minutes of training; the last one ends it."""
     env: str = "HiPER-ALFWorld-v0"
     """Which environment."""
-    split: str = "valid_seen"
-    """Which tasks to evaluate on."""
+    split: str | None = None
+    """Which tasks to evaluate on; by default the benchmark's own for that."""
     jobs: int = 1
     """Runs side by side; each uses one core."""
     runs: Path = Path("runs/training")
     """Where the run folders are kept."""
-    out: Path = RESULTS / "training.json"
-    """Where the record goes."""
+    out: Path | None = None
+    """Where the record goes; by default training.json, or training_webshop.json for WebShop."""
+
+    @property
+    def name(self) -> str:
+        """What the record is called."""
+        return self.out.stem if self.out else _NAMES.get(self.env, f"training_{self.env}")
 
 
 @dataclass(frozen=True)
@@ -66,7 +95,7 @@ class Cell:
     @property
     def run(self) -> Path:
         """Its run folder."""
-        return self.args.runs / f"{self.estimator}-{self.seed}"
+        return self.args.runs / self.args.env / f"{self.estimator}-{self.seed}"
 
 
 def evaluate_cell(cell: Cell) -> list[Result]:
@@ -75,8 +104,8 @@ def evaluate_cell(cell: Cell) -> list[Result]:
     for minutes in cell.args.minutes:
         path = cell.run / f"evaluation-{minutes:g}.json"
         if not path.exists():
-            config = TrainConfig(
-                env=cell.args.env,
+            config = replace(
+                config_for(cell.args.env),
                 split="train",
                 estimator=cell.estimator,
                 seed=cell.seed,
@@ -102,13 +131,19 @@ def evaluate_cell(cell: Cell) -> list[Result]:
 
 def _evaluate(agent: str, mode: str, args: Args, seed: int = 0) -> Result:
     player = make_agent(agent, seed=seed, greedy=mode == "greedy")
-    result = evaluate(player, args.env, args.split, agent_name=agent, seed=seed, mode=mode)
-    return {key: result[key] for key in _KEPT}
+    split = args.split or family_of(args.env).eval_split
+    result = evaluate(player, args.env, split, agent_name=agent, seed=seed, mode=mode)
+    return {key: result[key] for key in _KEPT if key in result}
 
 
 _KEPT = (
+    "split",
     "success_rate",
     "success_rate_se",
+    "mean_score",
+    "mean_score_se",
+    "reachable",
+    "noun_tagger",
     "n",
     "per_task_type",
     "mean_turns",
@@ -131,6 +166,10 @@ def summarise_study(results: Sequence[Result]) -> Iterator[Result]:
                 "minutes": minutes,
                 "mode": mode,
                 "success_rate": summarise([one["success_rate"] for one in played]),
+                "mean_score": _known(one.get("mean_score") for one in played),
+                "success_rate_of_reachable": _known(
+                    (one.get("reachable") or {}).get("success_rate") for one in played
+                ),
                 "mean_turns": summarise([one["mean_turns"] for one in played]),
                 "options_per_solved_episode": _known(
                     one["mean_per_solved_episode"] for one in options
@@ -155,6 +194,7 @@ def _known(values: Iterable[float | None]) -> Summary | None:
 def main(args: Args) -> None:
     """Runs the study and records it."""
     console, started = Console(), time.perf_counter()
+    baselines = ("random", "expert", *(("first-result",) if "WebShop" in args.env else ()))
     cells = [Cell(e, seed, args) for seed in range(args.seeds) for e in args.estimators]
     results: list[Result] = []
     with (
@@ -172,25 +212,22 @@ def main(args: Args) -> None:
                 + ", ".join(f"{mode} {last[mode]['success_rate']:.1%}" for mode in MODES)
             )
     results.sort(key=lambda r: (r["estimator"], r["seed"], r["minutes"]))
-    record(
-        args.out.stem,
+    path = record(
+        args.name,
         {
             "study": list(summarise_study(results)),
-            "baselines": {name: _evaluate(name, "sampled", args) for name in ("random", "expert")},
+            "baselines": {name: _evaluate(name, "sampled", args) for name in baselines},
             "runs": results,
+            "published": _PUBLISHED.get(args.env, {}),
             "jobs": args.jobs,
-            "note": (
-                "Success reward alone. The agent reads structure (types, matches with the task, "
-                "what it has seen where) out of the texts, and its executor is held to subgoals of "
-                "the benchmark's vocabulary; a language model gets none of this."
-            ),
+            "note": f"The benchmark's reward alone. {_PRIOR}",
         },
         seeds=list(range(args.seeds)),
         n=results[0]["greedy"]["n"],
         seconds=time.perf_counter() - started,
         path=args.out,
     )
-    console.print(f"recorded in {args.out}")
+    console.print(f"recorded in {path}")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ _BUILT_IN = {
     "random": "hiper_agents.agents.random:RandomAgent",
     "expert": "hiper_agents.agents.expert:ExpertAgent",
     "human": "hiper_agents.agents.human:HumanAgent",
+    "first-result": "hiper_agents.agents.first_result:FirstResultAgent",
 }
 
 # Functions `(path, **kwargs) -> Agent`, by the kind that a run folder names.
