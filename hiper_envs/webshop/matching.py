@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from hiper_envs.webshop.instructions import Wanted
 from hiper_envs.webshop.texts import OptionGroup
-from webshop_server.shop import BACK_TO_SEARCH, BUY_NOW, PREVIOUS, SUB_PAGES
+from webshop_server.shop import BACK_TO_SEARCH, BUY_NOW, PREVIOUS, SUB_PAGES, parse_action
 
 __all__ = ["chance_of_price", "plain", "share_found", "signs", "values_to_choose"]
 
@@ -68,18 +68,21 @@ def values_to_choose(wanted: Wanted, groups: Sequence[OptionGroup]) -> dict[str,
     An option that is asked for but not offered is left out. Free text decides by the words that it
     shares with the values.
     """
-    # A value of two product options is one button, which belongs to the last of them; a value
-    # that is called like a button of the page cannot be chosen.
-    group_of = {
-        value: group.name for group in groups for value in group.values if value not in _BUTTONS
-    }
+    # A value of two product options is one button, which belongs to the last of them.
+    group_of = {value: group.name for group in groups for value in group.values}
     if wanted.is_free_text:
-        return _values_said(wanted.text, group_of)
-    choice = {name: value for name, value in wanted.options if group_of.get(value) == name}
-    for _, value in wanted.options:
-        if value in group_of and group_of[value] not in choice:
-            choice[group_of[value]] = value
-    return choice
+        choice = _values_said(wanted.text, group_of)
+    else:
+        choice = {name: value for name, value in wanted.options if group_of.get(value) == name}
+        for _, value in wanted.options:
+            if value in group_of and group_of[value] not in choice:
+                choice[group_of[value]] = value
+    return {name: value for name, value in choice.items() if _can_be_clicked(value)}
+
+
+def _can_be_clicked(value: str) -> bool:
+    """Whether a click chooses this value: not if it reads as a button, or breaks the action."""
+    return value not in _BUTTONS and parse_action(f"click[{value}]") == ("click", value)
 
 
 def _values_said(text: str, group_of: dict[str, str]) -> dict[str, str]:

@@ -298,7 +298,9 @@ def _places(wanted: Wanted) -> tuple[Place, ...]:
 
 
 def _query(*words: str) -> str:
-    return " ".join(" ".join(words).lower().split()) or "product"
+    # A bracket inside of an action would be taken for the end of its verb.
+    text = " ".join(words).lower().replace("[", " ").replace("]", " ")
+    return " ".join(text.split()) or "product"
 
 
 @lru_cache(maxsize=1 << 10)

@@ -70,9 +70,10 @@ def test_a_value_of_two_options_belongs_to_the_last_one() -> None:
     assert choose(("color", "large"), ("size", "small")) == {"size": "small"}
 
 
-def test_a_value_called_like_a_button_cannot_be_chosen() -> None:
-    wanted = Wanted("", "mugs", options=(("kind", "features"),))
-    assert values_to_choose(wanted, (OptionGroup("kind", ("features",)),)) == {}
+@pytest.mark.parametrize("value", ["features", "< prev", "buy now", "a [b]", "[a", ""])
+def test_a_value_that_no_click_chooses_is_left_out(value: str) -> None:
+    wanted = Wanted("", "mugs", options=(("kind", value),))
+    assert values_to_choose(wanted, (OptionGroup("kind", (value,)),)) == {}
 
 
 @pytest.mark.parametrize(

@@ -174,6 +174,17 @@ def test_wrong_choices_are_changed(
     assert shop.state.options == {"color": "red", "size": "large"}
 
 
+def test_brackets_do_not_break_actions(
+    make_shop: Callable[..., Shop], make_product: Callable[..., Product]
+) -> None:
+    products = [make_product(0, title="Shirts", options={"color": ("[red]", "blue")})]
+    shop = make_shop(products, "Find me [new] shirts with color: [red]")
+    turns = follow(shop)
+    assert turns[0].action == "search[new shirts red red]"
+    assert shop.is_done
+    assert shop.state.options == {}
+
+
 def test_after_the_purchase_nothing_begins(
     make_shop: Callable[..., Shop], make_product: Callable[..., Product]
 ) -> None:
