@@ -53,6 +53,8 @@ class ServeArgs:
     """JSON lines about requests and actions; beside the database when left out."""
     ready_file: Path | None = None
     """Written as JSON (url, port, pid, database) when the server answers; deleted in the end."""
+    pictures: bool = True
+    """Show published pictures, which browsers fetch from other servers; else drawings only."""
     open: bool = False
     """Open the site in the browser."""
 
@@ -87,6 +89,7 @@ def run(args: ServeArgs) -> None:
         noun_tagger=args.noun_tagger,
         operator_password=password,
         log_file=args.log or args.db.with_suffix(".log.jsonl"),
+        pictures=args.pictures,
         trusted_hosts=args.allow_host,
     )
     console = Console(highlight=False)
@@ -101,6 +104,8 @@ def run(args: ServeArgs) -> None:
             f"log       {config.log_file}",
             f"operator  {url}operator, user operator, password {shown}",
         ]
+        if shop.store.is_generated and args.generated is None:
+            lines.append("no WebShop data is installed, so the products are generated")
         console.print(Text("\n".join(lines)), soft_wrap=True)
         if args.open:
             webbrowser.open(url)
