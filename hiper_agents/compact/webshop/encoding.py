@@ -27,7 +27,7 @@ from hiper_agents.compact.webshop.memory import (
 from hiper_agents.compact.webshop.options import MOVE_KINDS, Permitted
 from hiper_envs.webshop.subgoals import KINDS, Subgoal
 
-PRICE_FEATURES = 5
+PRICE_FEATURES = 6
 PRODUCT_SIZE = 17 + PRICE_FEATURES
 STATE_SIZE = len(PAGES) + len(OUTCOMES) + 21 + PRODUCT_SIZE
 SUBGOAL_SIZE = len(KINDS)
@@ -135,14 +135,15 @@ def _encode_product(limit: float | None, product: Product) -> tuple[float, ...]:
 
 def _prices(limit: float | None, product: Product) -> tuple[float, ...]:
     if limit is None:
-        return (1.0, 0.0, 0.0, 0.0, 0.0)
+        return (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     below = limit - product.high
     return (
         product.high <= limit,
         product.low <= limit,
         max(-2.0, min(1.0, below / max(limit, 0.01))),
-        # How far below the limit, in the tens of dollars that people think in.
         max(-1.0, min(1.0, below / 50.0)),
+        # Whether it can cost as little below the limit as people set limits above prices.
+        product.low <= limit <= product.high + 40.0,
         math.log(max(limit, 1.0)) / 6.0,
     )
 

@@ -223,14 +223,17 @@ class Memory:
     def is_achieved(self, subgoal: Subgoal, action: str) -> bool:
         """Whether an option with this subgoal has come to its end with an action.
 
-        An open product is inspected further by reading one of its sub pages. Options are chosen
-        when all wanted values are, or every product option has one.
+        A product is inspected once one of its sub pages is read. Options are chosen when all wanted
+        values are, or every product option has one.
         """
         if subgoal.kind == "choose":
             left = {value for _, value in self.wanted.options} - set(self.chosen.values())
             return not self.open_groups or (bool(self.wanted.options) and not left)
-        if subgoal.kind == "inspect" and self.page.kind == "sub":
-            return True
+        if subgoal.kind == "inspect":
+            item = self.item
+            if item is None or item.asin != subgoal.argument:
+                return False
+            return self.page.kind == "sub" or (bool(item.read) and subgoal.achieved_by(action))
         return subgoal.achieved_by(action)
 
     def is_impossible(self, subgoal: Subgoal) -> bool:
