@@ -1,4 +1,7 @@
-"""A product together with the tasks that were made from it, as a compact record."""
+"""A product together with the tasks that were made from it, as a compact record.
+
+Where records are kept, and how goals are drawn from tasks, is not known here.
+"""
 
 from __future__ import annotations
 

@@ -181,6 +181,7 @@ def cached(
         container = _open(folder / name, key)
         if container is not None:
             return container
+    logger.info("making %s", name)
     for folder in filter(is_writable, folders):
         path = folder / name
         try:

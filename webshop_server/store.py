@@ -174,6 +174,7 @@ def _open_index(catalog: Catalog, folders: tuple[Path, ...]) -> SearchIndex:
             continue
         except (OSError, DataError) as error:
             logger.info("index %s is not used (%s) and made again", folder / name, error)
+    logger.info("indexing %s: %d products", catalog.name, len(catalog))
     texts = (catalog.indexed_text(position) for position in range(len(catalog)))
     index = SearchIndex.build(texts, catalog.asins)
     for folder in filter(is_writable, folders):

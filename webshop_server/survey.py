@@ -1,4 +1,7 @@
-"""What there is of a catalogue and its goals, and whether it is what was published."""
+"""What there is of a catalogue and its goals, and whether it is what was published.
+
+Nothing is printed here, and nothing is known of the search index.
+"""
 
 from __future__ import annotations
 
