@@ -27,8 +27,10 @@
     }
   }
   for (const image of document.querySelectorAll("img.photo, img.swatch")) {
-    if (image.complete && image.naturalWidth === 0) drop(image);
-    else image.addEventListener("error", () => drop(image), { once: true });
+    const show = () => image.classList.add("loaded");
+    if (image.complete && image.src) (image.naturalWidth ? show : drop)(image);
+    image.addEventListener("load", show, { once: true });
+    image.addEventListener("error", () => drop(image), { once: true });
   }
 
   // The second click of a double click would act on a page that is about to go.
