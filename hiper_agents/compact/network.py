@@ -97,6 +97,12 @@ class CompactNetwork(nn.Module):
             assert isinstance(last, nn.Linear)
             last.bias.fill_(-config.keep_bias)
 
+    def word_parameters(self) -> list[nn.Parameter]:
+        """The parameters of the choice of words; none where no action is composed."""
+        if self.speller is None:
+            return []
+        return [*self.embed_words.parameters(), *self.speller.parameters()]
+
     def switch_logits(self, state: Tensor, state_types: Tensor, subgoal: Subgoal) -> Tensor:
         """[B] log-odds of SWITCH given the running subgoal."""
         logits: Tensor = self.switch(_situation(self.embed, state, state_types, subgoal))

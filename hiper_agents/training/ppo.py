@@ -30,6 +30,9 @@ class PPOConfig:
     """Adam step size of the policy."""
     critic_learning_rate: float = 1e-3
     """Adam step size of the critic."""
+    word_learning_rate: float = 3e-4
+    """Adam step size of the choice of words, where actions are composed of words: what one word is
+    worth shows in few turns among much noise, and Adam's steps are as long for noise."""
     epochs: int = 3
     """Passes over the turns of an iteration."""
     minibatch: int = 1024
@@ -49,16 +52,18 @@ class PPOConfig:
 
 
 def make_optimizer(network: CompactNetwork, config: PPOConfig) -> torch.optim.Adam:
-    """Adam over the policy and the critic, each with its own step size."""
+    """Adam over the policy, the critic and the choice of words, each with its own step size."""
     critic = list(network.critic.parameters())
-    ids = {id(parameter) for parameter in critic}
+    words = network.word_parameters()
+    ids = {id(parameter) for parameter in (*critic, *words)}
     policy = [parameter for parameter in network.parameters() if id(parameter) not in ids]
-    return torch.optim.Adam(
-        [
-            {"params": policy, "lr": config.learning_rate},
-            {"params": critic, "lr": config.critic_learning_rate},
-        ]
-    )
+    groups = [
+        {"params": policy, "lr": config.learning_rate},
+        {"params": critic, "lr": config.critic_learning_rate},
+    ]
+    if words:
+        groups.append({"params": words, "lr": config.word_learning_rate})
+    return torch.optim.Adam(groups)
 
 
 def update(

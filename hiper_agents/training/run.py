@@ -76,6 +76,9 @@ class TrainConfig:
     """Whether an episode that was cut off is worth its last value, or nothing."""
     hard_share: float = 0.5
     """Share of the episodes that goes to the task types that fail."""
+    natural_share: float = 0.0
+    """Share of the episodes that is drawn from all tasks alike, whatever their type; the other two
+    shares divide the rest."""
     warm_start: int = 0
     """Demonstrations of the searching expert to imitate first; 0 learns from success alone."""
     checkpoint_seconds: float = 30.0
@@ -119,7 +122,9 @@ class Trainer:
         self.config = config
         self.estimate = get_estimator(config.estimator)
         self.source = _tasks(config)
-        self.sampler = TaskSampler(self.source.task_types, config.hard_share)
+        self.sampler = TaskSampler(
+            self.source.task_types, config.hard_share, natural_share=config.natural_share
+        )
         torch.manual_seed(config.seed)
         self.rng = np.random.default_rng(config.seed)
         self.domain = make_domain(domain_of(config.env))

@@ -18,11 +18,16 @@ class TaskSampler:
         task_types: Task type of every task.
         hard_share: Share of the draws that goes to types in proportion to their failure rate; the
             rest is shared by all types alike.
+        natural_share: Share of the draws, before all else, that goes to all tasks alike.
         decay: Weight of an iteration's success rate in the running average.
     """
 
     def __init__(
-        self, task_types: Sequence[str], hard_share: float = 0.5, decay: float = 0.1
+        self,
+        task_types: Sequence[str],
+        hard_share: float = 0.5,
+        decay: float = 0.1,
+        natural_share: float = 0.0,
     ) -> None:
         self.names = sorted(set(task_types))
         number = {name: index for index, name in enumerate(self.names)}
@@ -30,6 +35,7 @@ class TaskSampler:
         self._tasks = [np.flatnonzero(types == index) for index in range(len(self.names))]
         self._success = np.zeros(len(self.names))
         self._hard_share = hard_share
+        self._natural_share = natural_share
         self._decay = decay
 
     @property
@@ -46,6 +52,10 @@ class TaskSampler:
         failing = 1.0 - self._success
         hard = failing / failing.sum() if failing.sum() > 0 else np.full_like(failing, 0.0)
         weights = (1.0 - self._hard_share) / len(self.names) + self._hard_share * hard
+        if self._natural_share:
+            natural = np.array([len(tasks) for tasks in self._tasks], np.float64)
+            natural /= natural.sum()
+            weights = (1.0 - self._natural_share) * weights + self._natural_share * natural
         chosen = rng.choice(len(self.names), count, p=weights / weights.sum())
         return [int(rng.choice(self._tasks[kind])) for kind in chosen]
 

@@ -30,6 +30,12 @@ def test_the_hard_share_goes_to_what_fails() -> None:
     assert shares(sampler)["hard"] == pytest.approx(0.25 + 0.5 * 0.8, abs=0.02)
 
 
+def test_the_natural_share_goes_to_all_tasks_alike() -> None:
+    assert shares(TaskSampler(TYPES, natural_share=1.0))["hard"] == pytest.approx(0.1, abs=0.02)
+    half = TaskSampler(TYPES, natural_share=0.5)
+    assert shares(half)["hard"] == pytest.approx(0.3, abs=0.02)
+
+
 def test_when_all_is_solved_all_types_are_alike() -> None:
     sampler = TaskSampler(TYPES)
     sampler.success = {"easy": 1.0, "hard": 1.0}
