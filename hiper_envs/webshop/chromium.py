@@ -330,7 +330,16 @@ def _quit(driver: Chrome, profile: str) -> None:
             process.kill()
             process.wait()
         _end_browser(driver.capabilities.get("goog:processID"), profile)
-        shutil.rmtree(profile, ignore_errors=True)
+        _remove(profile)
+
+
+def _remove(folder: str) -> None:
+    """Removes a profile; helper processes of a dead browser may still write for a moment."""
+    deadline = time.monotonic() + _GRACE_SECONDS
+    shutil.rmtree(folder, ignore_errors=True)
+    while os.path.exists(folder) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end_browser(pid: int | None, profile: str) -> None:

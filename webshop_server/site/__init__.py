@@ -7,7 +7,7 @@ Needs the extra `webshop` (flask, waitress); nothing outside this package import
 | `config` | everything that can be set |
 | `sessions`, `database` | shoppers, and how their state is kept |
 | `api`, `schemas`, `openapi` | the JSON API and its description |
-| `views`, `pages`, `verdict`, `pictures` | the pages: requests, what they show, the score in words, drawings |
+| `views`, `pages`, `verdict`, `pictures` | the pages, and what they show |
 | `security`, `errors` | who may do what, and what is answered otherwise |
 | `operator`, `metrics`, `logs` | what the operator gets to see |
 | `app`, `server` | the application, and the process that serves it |

@@ -241,6 +241,7 @@ def test_a_browser_that_dies_is_replaced_at_the_next_reset(env: WebshopBrowserEn
     env.reset(seed=6)
     process = env.browser.driver.service.process
     orphan = env.browser.driver.capabilities["goog:processID"]
+    profile = Path(env.browser.driver.capabilities["chrome"]["userDataDir"])
     process.kill()
     process.wait()
     with pytest.raises(BrowserError):
@@ -249,6 +250,7 @@ def test_a_browser_that_dies_is_replaced_at_the_next_reset(env: WebshopBrowserEn
     assert "Instruction" in observation
     assert env.browser.driver.service.process.pid != process.pid
     assert not _is_running(orphan)
+    assert not profile.exists()
 
 
 def _children(pid: int) -> list[int]:
