@@ -316,7 +316,7 @@ class Shop:
                 for value in values:
                     # As upstream: a value of two groups is one clickable, that of the last group,
                     # and a button is never hidden by a value that is called like it.
-                    if value not in buttons:
+                    if value and value not in buttons:
                         self._targets[value] = group
                         unique.setdefault(value)
         return list(unique)
