@@ -30,7 +30,7 @@ class PPOConfig:
     """Adam step size of the policy."""
     critic_learning_rate: float = 1e-3
     """Adam step size of the critic."""
-    word_learning_rate: float = 3e-4
+    word_learning_rate: float = 1e-4
     """Adam step size of the choice of words, where actions are composed of words: what one word is
     worth shows in few turns among much noise, and Adam's steps are as long for noise."""
     epochs: int = 3

@@ -31,7 +31,9 @@ class AlfworldDomain:
     settings: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, vocabulary: Sequence[str] = ALFRED_TYPES) -> None:
-        if isinstance(vocabulary, str) or not all(isinstance(word, str) for word in vocabulary):
+        if not isinstance(vocabulary, (list, tuple)) or not all(
+            isinstance(word, str) for word in vocabulary
+        ):
             raise DomainError("a vocabulary of ALFWorld is a list of words")
         self.words_known = Vocabulary(vocabulary)
         self.sizes = Sizes(
