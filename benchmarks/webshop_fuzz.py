@@ -22,6 +22,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import FailureGroup
 from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -102,7 +103,7 @@ def fuzz_described(url: str, count: int, *, seed: int = 0) -> FuzzReport:
         report.note(response.status_code)
         try:
             case.validate_response(response, checks=_CHECKS)
-        except Exception as error:
+        except (Exception, FailureGroup) as error:
             report.fail(f"{case.method} {case.formatted_path} {case.body!r}: {error!r}"[:2000])
 
     _run(given(st.one_of(cases), st.booleans())(send), count, seed)

@@ -30,6 +30,8 @@ __all__ = [
 
 PROBLEM = "application/problem+json"
 
+_FOR_PROGRAMS = ("/api", "/healthz", "/openapi.json")
+
 
 class SiteError(HiperError):
     """A request that cannot be answered; `status` is the HTTP status and the text is shown."""
@@ -73,7 +75,7 @@ class StaleRevisionError(SiteError):
 
 def wants_json() -> bool:
     """Whether the client of the current request reads JSON rather than pages."""
-    if request.path == "/api" or request.path.startswith("/api/"):
+    if request.path.startswith("/api/") or request.path in _FOR_PROGRAMS:
         return True
     accepted = request.accept_mimetypes
     best = accepted.best_match(["text/html", "application/json", PROBLEM])
