@@ -40,6 +40,8 @@ _CHECKS = [
 ]
 _TIMEOUT_SECONDS = 10.0
 _QUIET = settings(
+    # Where CI is set, hypothesis would draw the same whatever the seed.
+    derandomize=False,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
@@ -167,9 +169,8 @@ _ODD = st.sampled_from(
     ]
 )
 _TEXTS = st.one_of(st.text(max_size=40), _ODD, st.lists(_ODD, max_size=4).map("".join))
-_METHODS = st.sampled_from(
-    ["GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "get", "X-Y"]
-)
+_RARE = ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "CONNECT", "get", "X-Y"]
+_METHODS = st.sampled_from([*["GET", "POST"] * 5, *_RARE])
 
 
 def strange_requests(session_id: str = "x", token: str = "y") -> st.SearchStrategy[bytes]:
@@ -198,7 +199,7 @@ def strange_requests(session_id: str = "x", token: str = "y") -> st.SearchStrate
     )
     queries = st.one_of(st.just(""), _TEXTS.map("?kind={0}&limit={0}&goals={0}".format))
     targets = st.builds(
-        lambda *parts: "".join(parts), places, st.one_of(st.just(""), _TEXTS), queries
+        lambda *parts: "".join(parts), places, st.one_of(st.just(""), st.just(""), _TEXTS), queries
     )
     secrets = st.sampled_from([token, token[:-1], token + "x", "", "\xff" * 3])
     headers = st.builds(_headers, secrets, st.sets(_SWITCHES, max_size=3), _TEXTS)

@@ -1,1 +1,1 @@
-"""What every package here stands on: errors, data folders, atomic files. It imports none of them."""
+"""What every package here stands on: errors, data folders, atomic files. Imports none of them."""

@@ -189,7 +189,6 @@ class Trainer:
         tasks = self.sampler.draw(config.warm_start, self.rng)
         loss = warm_start(
             self.player,
-            self.optimizer,
             self.source,
             tasks,
             self.rng,

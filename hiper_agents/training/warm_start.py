@@ -12,11 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from hiper_agents.compact.domain import Domain
 from hiper_agents.compact.player import Decisions, Instruction, Player
-from hiper_agents.training.ppo import PPOConfig, imitate
+from hiper_agents.training.ppo import PPOConfig, imitate, make_optimizer
 from hiper_envs.contract import Reference
 from hiper_envs.core import Episode, TaskSource
 
@@ -26,7 +25,6 @@ MINIBATCH = 256
 
 def warm_start(
     player: Player,
-    optimizer: torch.optim.Optimizer,
     source: TaskSource,
     tasks: Sequence[int],
     rng: np.random.Generator,
@@ -34,9 +32,14 @@ def warm_start(
     *,
     max_turns: int,
 ) -> float:
-    """Imitates one demonstration of each task; returns the mean loss of the last pass."""
+    """Imitates one demonstration of each task; returns the mean loss of the last pass.
+
+    The steps are an optimizer's of its own: what may have to be small while the agent learns from
+    its own words is not too large for the expert's.
+    """
     demonstrations = demonstrate(player, source, tasks, max_turns=max_turns)
-    config = replace(config, minibatch=MINIBATCH)
+    config = replace(config, minibatch=MINIBATCH, word_learning_rate=config.learning_rate)
+    optimizer = make_optimizer(player.network, config)
     loss = float("nan")
     for _ in range(EPOCHS):
         loss = imitate(player.network, optimizer, demonstrations, rng, config)

@@ -159,6 +159,7 @@ def test_a_checkpoint_says_what_it_reads(tmp_path: Path) -> None:
     assert load_policy(run)[1].name == "alfworld"
     trainer = train(replace(config, iterations=2), run, resume=True)
     assert trainer.iteration == 2
+    document = read_checkpoint(run)
     with pytest.raises(CheckpointError, match="reads alfworld, not webshop"):
         restore(run, document, trainer.network, make_domain("webshop"), trainer.optimizer)
     with pytest.raises(CheckpointError, match="with the words of this version"):

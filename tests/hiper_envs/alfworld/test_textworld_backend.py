@@ -143,7 +143,7 @@ def test_walkthrough_wins_and_reset_starts_again(data: dict[str, Any]) -> None:
     for command in data["walkthrough"]:
         assert not world.step("look").terminated
         last = world.step(command)
-    assert last[2:] == (1.0, True, True, 1.0)
+    assert (last.reward, last.terminated, last.won, last.score) == (1.0, True, True, 1.0)
     assert world.reset() == first
     assert sys.argv == argv
 
