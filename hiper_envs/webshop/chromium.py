@@ -329,43 +329,36 @@ def _quit(driver: Chrome, profile: str) -> None:
         if process is not None and process.poll() is None:
             process.kill()
             process.wait()
-        _end_browser(driver.capabilities.get("goog:processID"), profile)
-        _remove(profile)
+        _end_processes(profile)
+        shutil.rmtree(profile, ignore_errors=True)
 
 
-def _remove(folder: str) -> None:
-    """Removes a profile; helper processes of a dead browser may still write for a moment."""
-    deadline = time.monotonic() + _GRACE_SECONDS
-    shutil.rmtree(folder, ignore_errors=True)
-    while os.path.exists(folder) and time.monotonic() < deadline:
-        time.sleep(_POLL_SECONDS)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _end_browser(pid: int | None, profile: str) -> None:
-    """Waits until a browser is gone, and ends one whose driver has died.
+def _end_processes(profile: str) -> None:
+    """Waits until a browser and its helpers are gone, and kills them when its driver has died.
 
     Args:
-        pid: Its process, if the driver has told.
-        profile: Its profile, to be sure that the process is still that browser.
+        profile: Their profile, which the arguments of all of them name and no other browser's.
     """
-    if pid is None or sys.platform != "linux":
+    if sys.platform != "linux":
         return
     deadline = time.monotonic() + _GRACE_SECONDS
-    while profile in _command_line(pid):
+    while running := _processes_with(profile):
         if time.monotonic() > deadline:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            for pid in running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             deadline += _GRACE_SECONDS
         time.sleep(_POLL_SECONDS)
 
 
-def _command_line(pid: int) -> str:
-    """Of a process; empty for one that has ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
-    except OSError:
-        return ""
+def _processes_with(argument: str) -> list[int]:
+    """Processes whose command line contains a text; others' and ended ones have none."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if argument.encode() in file.read_bytes():
+                found.append(int(file.parent.name))
+    return found
 
 
 def _first_line(error: BaseException) -> str:
