@@ -213,11 +213,7 @@ def _figures(shoppers: Sequence[Shopper], seconds: float) -> dict[str, Any]:
 
 
 def _targets(results: dict[str, Any]) -> dict[str, Any]:
-    load = results["load"]
-    targets = {
-        "requests a second": target(load["requests_per_second"], at_least=300),
-        "faults": target(load["faults"], at_most=0),
-    }
+    targets = {"faults": target(results["load"]["faults"], at_most=0)}
     if "kills" in results:
         rounds = results["kills"]["rounds"]
         missing = sum(one["lost"] + one["changed"] + len(one["faults"]) for one in rounds)
@@ -233,7 +229,7 @@ def main(args: LoadArgs) -> int:
     """Measures everything and records it, unless it is a quick run.
 
     Returns:
-        0 if all targets are met, 1 otherwise (the speed of a quick run is not judged).
+        0 if all targets are met, 1 otherwise; the speed is recorded, not judged.
     """
     begin = time.perf_counter()
     args = args.effective()
@@ -258,8 +254,6 @@ def main(args: LoadArgs) -> int:
             "webshop_load", results, seeds=[args.seed], n=requests, seconds=seconds, path=args.out
         )
         _LOG.info("recorded in %s", path)
-    if args.quick:
-        del targets["requests a second"]
     return int(not all(entry["met"] for entry in targets.values()))
 
 
