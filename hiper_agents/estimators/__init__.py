@@ -20,6 +20,7 @@ networks or losses.
 from hiper_agents.estimators import gae, hae
 from hiper_agents.estimators.advantages import Advantages, whiten
 from hiper_agents.estimators.batch import TurnBatch
+from hiper_agents.estimators.needs import Needs
 from hiper_agents.estimators.registry import (
     ENTRY_POINT_GROUP,
     Estimator,
@@ -35,6 +36,7 @@ __all__ = [
     "Advantages",
     "Estimator",
     "EstimatorError",
+    "Needs",
     "TurnBatch",
     "UnknownEstimatorError",
     "gae",
