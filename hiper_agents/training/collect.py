@@ -49,6 +49,7 @@ def collect(
     rng: np.random.Generator,
     *,
     max_turns: int,
+    groups: Sequence[int] | NDArray[np.int64] | None = None,
     flat: bool = False,
     success_bonus: float = 0.0,
 ) -> Rollout:
@@ -61,6 +62,7 @@ def collect(
         buffer: Gets one row a turn; cleared first.
         rng: The only source of randomness.
         max_turns: Steps until an episode is truncated.
+        groups: Group of each episode; None for its task.
         flat: Whether the estimator is flat: `value_low` is then the critic's value before the turn
             (that of the switch head), not the one that knows the chosen subgoal.
         success_bonus: Added to the reward of the turn that brings success.
@@ -74,7 +76,7 @@ def collect(
     options = np.zeros(len(tasks), np.int64)
     history: list[Decisions] = []
     running = np.arange(len(tasks))
-    group = np.asarray(tasks, np.int64)
+    group = np.asarray(tasks if groups is None else groups, np.int64)
     turn = 0
     while len(running):
         keys = [stable_key(episodes[i].observation) for i in running]
