@@ -17,7 +17,17 @@ one through the entry-point group `hiper.estimators`. This package knows nothing
 networks or losses.
 """
 
-from hiper_agents.estimators import gae, hae
+from hiper_agents.estimators import (
+    archer,
+    gae,
+    gear,
+    gigpo,
+    grpo,
+    hae,
+    reinforce_pp,
+    rloo,
+    strata,
+)
 from hiper_agents.estimators.advantages import Advantages, whiten
 from hiper_agents.estimators.batch import TurnBatch
 from hiper_agents.estimators.needs import Needs
@@ -39,10 +49,17 @@ __all__ = [
     "Needs",
     "TurnBatch",
     "UnknownEstimatorError",
+    "archer",
     "gae",
+    "gear",
     "get_estimator",
+    "gigpo",
+    "grpo",
     "hae",
     "list_estimators",
     "register_estimator",
+    "reinforce_pp",
+    "rloo",
+    "strata",
     "whiten",
 ]
