@@ -14,7 +14,9 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from hiper_agents.compact.domain import domain_of, make_domain
 from hiper_agents.compact.network import NetworkConfig
+from hiper_agents.compact.slot import OptionKind, OptionRules
 from hiper_agents.training.ppo import PPOConfig
+from hiper_agents.training.twin_critic import TwinCriticConfig
 from hiper_base.errors import HiperError
 
 CONFIG_FILE = "config.json"
@@ -76,6 +78,16 @@ class TrainConfig:
     """Steps until an episode is truncated."""
     success_bonus: float = 0.0
     """Reward for success besides the benchmark's own, which counts what is nearly right too."""
+    keep_penalty: float = 0.0
+    """Taken off the reward of every turn on KEEP; published: 0.3, where success is worth 10."""
+    options: OptionKind = "learned"
+    """How options begin and end. learned: by the planner, the subgoal and the switch head; none: no
+    hierarchy, one option an episode; fixed: after `option_length` turns; oracle: with the searching
+    expert's subgoals. All but the first are ablations."""
+    option_length: int = 5
+    """Turns of a fixed option."""
+    switch_head: bool = True
+    """Whether options also end because the switch head says so; an ablation if not."""
     gamma: float = 0.99
     """Discount a turn."""
     lam_low: float = 0.95
@@ -95,10 +107,21 @@ class TrainConfig:
     """Time between checkpoints."""
     tensorboard: bool = True
     """Whether to write TensorBoard files."""
+    twin_critic: TwinCriticConfig = field(default_factory=TwinCriticConfig)
+    """The critic of estimators that read Q-values."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """Sizes of the network."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
     """Settings of the update."""
+
+    @property
+    def rules(self) -> OptionRules:
+        """How options begin and end.
+
+        Raises:
+            HiperError: If the settings are none that options can have.
+        """
+        return OptionRules(self.options, self.option_length, self.switch_head)
 
 
 def config_for(env: str) -> TrainConfig:
@@ -126,6 +149,7 @@ def read_config(run: Path) -> TrainConfig:
             values["task_types"] = tuple(values["task_types"])
         values["network"] = NetworkConfig(**values["network"])
         values["ppo"] = PPOConfig(**values["ppo"])
+        values["twin_critic"] = TwinCriticConfig(**values.get("twin_critic", {}))
         return TrainConfig(**values)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise HiperError(f"cannot read the settings in {run / CONFIG_FILE}: {error}") from error

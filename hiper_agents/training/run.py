@@ -21,6 +21,7 @@ import torch
 from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.buffer import OptionRolloutBuffer
 from hiper_agents.compact.domain import domain_of, make_domain
+from hiper_agents.compact.flat import domain_under
 from hiper_agents.compact.network import CompactNetwork
 from hiper_agents.compact.player import Player
 from hiper_agents.environments import make_env
@@ -28,8 +29,14 @@ from hiper_agents.estimators import Estimator, Needs, get_estimator
 from hiper_agents.estimators.advantages import whiten
 from hiper_agents.estimators.registry import COMMON_SETTINGS
 from hiper_agents.families import family_of
-from hiper_agents.training.checkpoint import read_checkpoint, restore, save_checkpoint
+from hiper_agents.training.checkpoint import (
+    read_checkpoint,
+    read_extra,
+    restore,
+    save_checkpoint,
+)
 from hiper_agents.training.collect import Rollout, collect
+from hiper_agents.training.columns import provider_classes
 from hiper_agents.training.config import CONFIG_FILE, TrainConfig, config_for, read_config
 from hiper_agents.training.metrics import Metrics, MetricsLog
 from hiper_agents.training.ppo import make_optimizer, update
@@ -59,20 +66,28 @@ class Trainer:
             raise HiperError(f"cannot train agent {config.agent!r}; this version trains: compact")
         if config.minutes is None and config.iterations is None and config.turns is None:
             raise HiperError("nothing says when to stop: give --minutes, --iterations or --turns")
-        self.config = config
         self.estimate = get_estimator(config.estimator)
-        self.group_size = _group_size(config, self.estimate.needs)
+        needs = self.estimate.needs
+        self.group_size = _group_size(config, needs)
         _check_settings(self.estimate, config)
+        classes = provider_classes(needs, config.estimator)
+        for provider in classes.values():
+            config = provider.adapt(config, needs)
+        self.config = config
         self.source = _tasks(config)
         self.sampler = TaskSampler(
             self.source.task_types, config.hard_share, natural_share=config.natural_share
         )
         torch.manual_seed(config.seed)
         self.rng = np.random.default_rng(config.seed)
-        self.domain = make_domain(domain_of(config.env))
-        self.network = CompactNetwork(self.domain.sizes, config.network)
+        domain = domain_under(config.rules, make_domain(domain_of(config.env)))
+        self.network = CompactNetwork(domain.sizes, config.network)
         self.optimizer = make_optimizer(self.network, config.ppo)
-        self.player = Player(self.network, self.domain)
+        with_expert = any(provider.with_expert for provider in classes.values())
+        self.player = Player(self.network, domain, config.rules, with_expert=with_expert)
+        self.providers = {
+            column: provider(config, self.player, needs) for column, provider in classes.items()
+        }
         self.buffer = OptionRolloutBuffer()
         self.iteration = self.total_episodes = self.total_turns = 0
         self.seconds = 0.0
@@ -101,9 +116,15 @@ class Trainer:
             groups=np.repeat(np.arange(groups), self.group_size),
             max_turns=config.max_turns,
             flat=self.estimate.flat,
+            with_values=self.estimate.needs.critic,
             success_bonus=config.success_bonus,
+            keep_penalty=config.keep_penalty,
+            providers=tuple(self.providers.values()),
         )
         self.sampler.observe(rollout.task_types, rollout.won)
+        figures: dict[str, float] = {}
+        for provider in self.providers.values():
+            figures |= provider.annotate(self.buffer, rollout.decisions, self.rng)
         batch = self.buffer.batch()
         advantages = self.estimate(
             batch,
@@ -120,13 +141,14 @@ class Trainer:
             whiten(advantages, batch),
             self.rng,
             config.ppo,
+            critic=self.estimate.needs.critic,
         )
         elapsed = time.perf_counter() - started
         self.iteration += 1
         self.total_episodes += config.episodes
         self.total_turns += len(batch)
         self.seconds += elapsed
-        return self._metrics(rollout, len(batch) / elapsed, losses)
+        return self._metrics(rollout, len(batch) / elapsed, losses | figures)
 
     def warm_start(self) -> None:
         """Imitates the searching expert, if the settings ask for it; counts as training time."""
@@ -157,14 +179,12 @@ class Trainer:
             "success": self.sampler.success,
             "rng": self.rng.bit_generator.state,
         }
-        save_checkpoint(
-            run,
-            self.network,
-            self.config.network,
-            self.domain,
-            self.optimizer,
-            progress,
-        )
+        extra = {
+            f"{column}.{name}": tensor
+            for column, provider in self.providers.items()
+            for name, tensor in provider.state().items()
+        }
+        save_checkpoint(run, self.player, self.config.network, self.optimizer, progress, extra)
 
     def load(self, run: Path) -> None:
         """Goes on from a checkpoint of the same settings.
@@ -173,7 +193,12 @@ class Trainer:
             CheckpointError: If there is none, or it is damaged.
         """
         document = read_checkpoint(run)
-        restore(run, document, self.network, self.domain, self.optimizer)
+        restore(run, document, self.network, self.player.domain, self.optimizer)
+        extra = read_extra(run, document)
+        for column, provider in self.providers.items():
+            prefix = f"{column}."
+            own = {n.removeprefix(prefix): t for n, t in extra.items() if n.startswith(prefix)}
+            provider.restore(own)
         self.iteration, self.seconds = document["iteration"], document["seconds"]
         self.total_episodes, self.total_turns = document["episodes"], document["turns"]
         self.sampler.success = document["success"]
