@@ -33,7 +33,15 @@ class CostArgs:
     """Time the advantage estimators."""
 
     estimators: tuple[str, ...] = (
-        *("gae", "hae", "grpo", "rloo", "reinforce_pp", "gigpo", "strata", "gear", "archer"),
+        "gae",
+        "hae",
+        "grpo",
+        "rloo",
+        "reinforce_pp",
+        "gigpo",
+        "strata",
+        "gear",
+        "archer",
     )
     """Names of the estimators."""
     shapes: tuple[tuple[int, int], ...] = ((128, 50), (20_000, 50), (1, 1_000_000))

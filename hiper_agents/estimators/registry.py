@@ -21,10 +21,10 @@ ENTRY_POINT_GROUP = "hiper.estimators"
 COMMON_SETTINGS = ("gamma", "lam_low", "lam_high", "bootstrap_truncated")
 # Who fills an optional column when `hiper train` runs.
 _PROVIDERS = {
-    "strategy_id": "its strategies",
-    "off_plan": "its strategies",
-    "divergence": "its teacher",
-    "q_value": "its twin critic",
+    "strategy_id": "`hiper train` fills it with its strategies",
+    "off_plan": "`hiper train` does not fill it",
+    "divergence": "`hiper train` fills it with its teacher",
+    "q_value": "`hiper train` fills it with its twin critic",
 }
 
 
@@ -183,7 +183,7 @@ def _check_columns(name: str, needs: Needs, batch: TurnBatch) -> None:
         if getattr(batch, column) is None:
             raise EstimatorError(
                 f"estimator {name!r} needs the column {column}, which this batch lacks; "
-                f"`hiper train` fills it with {_PROVIDERS[column]}, other programs with "
+                f"{_PROVIDERS[column]}, other programs do with "
                 f"OptionRolloutBuffer.annotate({column}=...)"
             )
 

@@ -150,6 +150,26 @@ def test_with_one_option_an_episode_low_is_gae(batch: TurnBatch, chosen: dict[st
     assert_array_equal(np.flatnonzero(batch.boundary), np.flatnonzero(batch.turn == 0))
 
 
+@given(batch=batches(), chosen=all_settings())
+def test_without_the_bootstrap_at_boundaries_an_option_is_an_episode_of_its_own(
+    batch: TurnBatch, chosen: dict[str, Any]
+) -> None:
+    out = get_estimator("hae")(batch, **chosen, boundary_bootstrap=False)
+    layout = batch.layout
+    segment = np.repeat(np.arange(len(layout.starts)), layout.lengths)
+    inner = layout.segment_end & ~layout.trajectory_end
+    apart = replace(
+        batch,
+        trajectory_id=layout.unsort(segment),
+        turn=layout.unsort(np.arange(len(batch)) - layout.starts[segment]),
+        terminated=batch.terminated | layout.unsort(inner),
+    )
+    assert_array_equal(out.low, get_estimator("gae")(apart, **chosen).low)
+    full = get_estimator("hae")(batch, **chosen)
+    assert_array_equal(out.high, full.high)
+    assert_array_equal(out.switch, full.switch)
+
+
 @given(batch=batches(boundary=True), chosen=all_settings())
 def test_with_every_turn_a_boundary_high_is_gae_over_the_high_values(
     batch: TurnBatch, chosen: dict[str, Any]

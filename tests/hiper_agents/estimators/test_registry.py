@@ -155,7 +155,13 @@ def test_what_an_estimator_needs_is_declared(make_batch: MakeBatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "provider"), [("divergence", "teacher"), ("q_value", "twin critic")]
+    ("column", "provider"),
+    [
+        ("strategy_id", "fills it with its strategies"),
+        ("off_plan", "`hiper train` does not fill it"),
+        ("divergence", "fills it with its teacher"),
+        ("q_value", "fills it with its twin critic"),
+    ],
 )
 def test_a_missing_column_is_named_with_who_provides_it(
     make_batch: MakeBatch, column: str, provider: str
