@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.exact.batches import Columns, Scores
-from benchmarks.exact.gradient import gradient, values
+from benchmarks.exact.gradient import gradient, occupancy, values
 from benchmarks.exact.policy import HEADS, SWITCH, Policy, random_policy
 from benchmarks.exact.process import Process, random_process, unrolled
 from benchmarks.exact.rollouts import enumerate_episodes
@@ -61,6 +61,7 @@ def moments(
     *,
     seed: int = 0,
     discount_scores: bool = True,
+    blind: bool = False,
 ) -> dict[str, Moments]:
     """Exact moments by name of variant. Only for estimators that treat episodes one by one.
 
@@ -70,11 +71,13 @@ def moments(
         variants: Which estimators.
         seed: Of the critic's errors.
         discount_scores: Whether turn t counts discount^t in the estimate, as the objective asks.
+        blind: Whether the critic is not told the turn.
     """
     rollouts, probability = enumerate_episodes(process, policy)
     discount = process.discount if discount_scores else 1.0
     scores = Scores(rollouts, policy, rollouts.episode, rollouts.episodes, discount)
     weight, exact = probability[rollouts.episode], values(process, policy)
+    exact = exact.blind(occupancy(process, policy)) if blind else exact
     everywhere = np.ones(len(rollouts), dtype=bool)
     own = {"switch": rollouts.turn > 0, "high": rollouts.switch, "low": everywhere}
     found = {}

@@ -34,12 +34,14 @@ class Case:
         variants: What is measured.
         discount: Of the objective, and gamma of the estimators.
         discount_scores: Whether turn t counts discount^t in the gradient estimate.
+        blind: Whether the critic is not told the turn.
     """
 
     name: str
     variants: tuple[Variant, ...]
     discount: float = 1.0
     discount_scores: bool = True
+    blind: bool = False
 
 
 def cases() -> tuple[Case, ...]:
@@ -49,6 +51,7 @@ def cases() -> tuple[Case, ...]:
     return (
         Case("exact values", _with_error(0.0)),
         Case("the critic errs by 1", _with_error(1.0)),
+        Case("the critic is not told the turn", _with_error(0.0), blind=True),
         Case(
             "values stand in at the step limit",
             (
@@ -77,7 +80,12 @@ def conditions(seed: int) -> Iterator[dict[str, Any]]:
         policy = skilled_policy(process, np.random.default_rng(seed))
         exact = gradient(process, policy)
         found = moments(
-            process, policy, case.variants, seed=seed, discount_scores=case.discount_scores
+            process,
+            policy,
+            case.variants,
+            seed=seed,
+            discount_scores=case.discount_scores,
+            blind=case.blind,
         )
         for name, one in found.items():
             parts = {"total": slice(None), **policy.blocks}

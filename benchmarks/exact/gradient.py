@@ -47,6 +47,22 @@ class Values:
         tables = [getattr(self, field.name) for field in fields(self)]
         return Values(*(table + rng.normal(0.0, deviation, table.shape) for table in tables))
 
+    def blind(self, visits: Occupancy) -> Values:
+        """Values of a critic that is not told the turn: at each node, the mean over its visits.
+
+        That is what least squares converge to. Where nobody ever comes, the plain mean.
+
+        Args:
+            visits: How likely each node is at each turn.
+        """
+        pairs = (
+            (self.switch, visits.switch),
+            (self.high, visits.high),
+            (self.low, visits.low),
+            (self.action, np.broadcast_to(visits.low[..., None], self.action.shape)),
+        )
+        return Values(*(_mean_over_turns(table, weight) for table, weight in pairs))
+
 
 @dataclass(frozen=True, eq=False)
 class Occupancy:
@@ -117,3 +133,10 @@ def gradient(process: Process, policy: Policy) -> FloatArray:
         chance["low"] * np.einsum("t,tsg,tsga->sga", discounts, visits.low, gain_low),
     )
     return np.concatenate([block.ravel() for block in blocks])
+
+
+def _mean_over_turns(table: FloatArray, weight: FloatArray) -> FloatArray:
+    # The trace of a weight at every turn decides only where there is no other.
+    weight = weight + 1e-30
+    mean = (weight * table).sum(0) / weight.sum(0)
+    return np.broadcast_to(mean, table.shape)

@@ -120,6 +120,8 @@ def test_every_condition_matters_and_only_where_it_should() -> None:
     assert found[wrong, "hae, lam 1"]["low"] > 0.01
     assert found[wrong, "hae"]["high"] > 1e-4
     assert found[wrong, "gae, lam 0.5"]["total"] > 0.01
+    assert found["the critic is not told the turn", "gae"]["total"] < 1e-10
+    assert found["the critic is not told the turn", "hae"]["low"] > 0.01
     assert found["values stand in at the step limit", "hae"]["total"] > 0.01
     assert found["an option's end is worth nothing", "hae"]["low"] > 0.01
     assert found["an option's end is worth nothing", "hae"]["high"] < 1e-10

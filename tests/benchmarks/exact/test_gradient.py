@@ -90,6 +90,16 @@ def test_values_and_visits_of_an_errand_by_hand() -> None:
     np.testing.assert_allclose(visits.low.sum((1, 2)), [1.0, 0.7])
 
 
+def test_a_critic_that_is_not_told_the_turn_expects_the_mean_over_visits() -> None:
+    # As above: V_H is 1.7 at turn 0, visited always, and 1.0 at turn 1, visited 0.35 of the time.
+    process = errands(stages=1, subgoals=2, horizon=2, success=0.5, hazard=0.1, total=4.0)
+    policy = Policy(np.zeros((1, 2, 2)), np.zeros((1, 2)), np.zeros((1, 2, 2)))
+    blind = values(process, policy).blind(occupancy(process, policy))
+    np.testing.assert_allclose(blind.high, np.full((2, 1), (1.7 + 0.35) / 1.35))
+    # No subgoal runs at turn 0, so only turn 1 counts.
+    np.testing.assert_allclose(blind.switch, np.ones((2, 1, 2)))
+
+
 def test_a_critic_that_errs_differs_everywhere_and_by_as_much_as_asked() -> None:
     process, policy = some(0, horizon=40)
     exact = values(process, policy)
