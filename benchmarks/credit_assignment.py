@@ -41,6 +41,7 @@ from hiper_agents.families import family_of
 from hiper_agents.provenance import command_line, git_commit
 from hiper_agents.training.config import JsonObject
 from hiper_base.errors import HiperError
+from hiper_envs.core import HierarchicalTextEnv
 
 _NAMES = {
     "HiPER-ALFWorld-v0": "credit_assignment",
@@ -60,8 +61,8 @@ class Args:
     """How many seeds."""
     first_seed: int = 0
     """The first of them."""
-    turns: int = 400_000
-    """Budget of a run, in turns."""
+    turns: tuple[int, ...] = (400_000,)
+    """Budget of a run, in turns; one for all settings, or one for each."""
     marks: int = 20
     """Evaluations on the way to it."""
     env_options: str = "{}"
@@ -70,14 +71,14 @@ class Args:
     """Tasks to train on; by default the benchmark's own for that."""
     eval_split: str | None = None
     """Tasks to evaluate on; by default the benchmark's own for that."""
-    tasks: int | None = None
-    """How many of them; by default all."""
+    tasks: int = 140
+    """How many of them, at most; the default is all of ALFWorld's valid_seen."""
     ablations: tuple[str, ...] | None = None
     """Ablations besides the whole agents: names, or none of them for all."""
     tune: bool = False
     """Choose settings first, from the same grid for every estimator."""
     tuning_turns: int | None = None
-    """Budget of a tuning run; by default half that of a run."""
+    """Budget of a tuning run; by default half that of a run. Tuned on the first setting."""
     tuning_seed: int = 1000
     """Seed of the tuning runs."""
     grid: str = json.dumps(GRID)
@@ -128,19 +129,16 @@ def main(args: Args, console: Console) -> int:
 def _run(args: Args, console: Console) -> list[str]:
     """Runs what is not finished; returns what went wrong, a sentence each."""
     estimators = _estimators(args.estimators)
-    settings = _settings(args.env_options)
-    plan = _plan(args, settings[0])
+    plans = _plans(args)
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     tuned: Mapping[str, Settings] = {}
     if args.tune:
         if args.tuning_seed in seeds:
             raise StudyError(f"seed {args.tuning_seed} is one of the study's: choose another")
         trials = tuning_cells(
-            args.env,
-            settings[0],
+            plans[0],
             estimators,
-            plan,
-            turns=args.tuning_turns or args.turns // 2,
+            turns=args.tuning_turns or plans[0].turns // 2,
             seed=args.tuning_seed,
             grid=_grid(args.grid),
         )
@@ -149,10 +147,8 @@ def _run(args: Args, console: Console) -> list[str]:
             return problems
         tuned = settings_of(choose(trials, args.runs))
     ablations = args.ablations if args.ablations != () else tuple(ABLATIONS)
-    cells = cells_of(
-        args.env, settings, estimators, seeds, plan, ablations=ablations or (), tuned=tuned
-    )
-    return _work(args.name, cells, args, console)
+    cells = cells_of(plans, estimators, seeds, ablations=ablations or (), tuned=tuned)
+    return _work("study", cells, args, console)
 
 
 def _work(title: str, cells: Sequence[Cell], args: Args, console: Console) -> list[str]:
@@ -219,8 +215,8 @@ def _uneven(outcomes: Sequence[Outcome]) -> list[str]:
     """Methods that lack seeds which others have."""
     study = [outcome.cell for outcome in outcomes if outcome.cell.purpose == "study"]
     found = []
-    for setting in sorted({cell.setting for cell in study}):
-        own = [cell for cell in study if cell.setting == setting]
+    for setting in sorted({cell.plan.setting for cell in study}):
+        own = [cell for cell in study if cell.plan.setting == setting]
         seeds = {cell.seed for cell in own}
         for variant in sorted({cell.variant for cell in own}):
             missing = sorted(seeds - {cell.seed for cell in own if cell.variant == variant})
@@ -262,21 +258,38 @@ def _json(text: str, flag: str) -> Any:
         raise StudyError(f"{flag} takes JSON: {error}") from error
 
 
-def _plan(args: Args, options: Settings) -> Plan:
+def _plans(args: Args) -> list[Plan]:
+    """One plan for each setting of the environment.
+
+    The environment says what stands in for splits that are not named, and its step limit.
+    """
+    settings = _settings(args.env_options)
+    turns = args.turns * len(settings) if len(args.turns) == 1 else args.turns
+    if len(turns) != len(settings):
+        raise StudyError(f"{len(turns)} budgets do not fit {len(settings)} settings")
     family = family_of(args.env)
-    return Plan(
-        turns=args.turns,
-        marks=args.marks,
-        split=_played(args.env, args.split, family.train_split, options),
-        panel=Panel(_played(args.env, args.eval_split, family.eval_split, options), args.tasks),
-        train_options=args.train_options,
-    )
+    plans = []
+    for options, budget in zip(settings, turns, strict=True):
+        train = make_env(args.env, args.split, default_split=family.train_split, **options)
+        panel = make_env(args.env, args.eval_split, **options)
+        plans.append(
+            Plan(
+                env=args.env,
+                env_options=options,
+                turns=budget,
+                marks=args.marks,
+                split=_split(train),
+                panel=Panel(_split(panel), min(args.tasks, len(panel.source))),
+                max_turns=train.max_turns,
+                train_options=args.train_options,
+            )
+        )
+    return plans
 
 
-def _played(env: str, split: str | None, default: str | None, options: Settings) -> str:
-    """The split whose tasks are played: the one that is named, or what stands in for it."""
-    made = make_env(env, split, default_split=default, **options)
-    return made.source.open(0).info.split
+def _split(env: HierarchicalTextEnv) -> str:
+    """The split whose tasks are played."""
+    return env.source.open(0).info.split
 
 
 if __name__ == "__main__":

@@ -185,7 +185,9 @@ def analyse_settings(outcomes: Sequence[Outcome]) -> list[Setting]:
     groups: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in outcomes:
         if outcome.cell.purpose == STUDY:
-            groups.setdefault((outcome.cell.env, outcome.cell.setting), []).append(outcome)
+            groups.setdefault((outcome.cell.plan.env, outcome.cell.plan.setting), []).append(
+                outcome
+            )
     return [_setting(group) for _, group in sorted(groups.items())]
 
 
@@ -208,9 +210,9 @@ def _setting(outcomes: Sequence[Outcome]) -> Setting:
         ablations += compare(by_variant, estimator, parts)
     cell = outcomes[0].cell
     return Setting(
-        env=cell.env,
-        options=cell.env_options,
-        name=cell.setting,
+        env=cell.plan.env,
+        options=cell.plan.env_options,
+        name=cell.plan.setting,
         turns=cell.plan.turns,
         panel=outcomes[0].panel,
         outcomes=tuple(outcomes),

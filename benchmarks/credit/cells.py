@@ -84,22 +84,33 @@ class Plan:
     """What all cells of one setting have in common.
 
     Attributes:
+        env: Gymnasium id of the environment.
+        env_options: Its arguments besides the split and the step limit.
         turns: Budget of a run, in turns.
         marks: Evaluations on the way to it, at equal distances, besides the one before training.
         split: Tasks to train on.
         panel: Tasks to evaluate on.
+        max_turns: Step limit of an episode, in training and in evaluation.
         train_options: Fields of `TrainConfig` that differ from those that suit the environment.
     """
 
+    env: str
+    env_options: Settings
     turns: int
     marks: int
     split: str
     panel: Panel
+    max_turns: int = 50
     train_options: Settings = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.turns < 1 or self.marks < 1:
             raise StudyError(f"nothing to do with {self.turns} turns and {self.marks} marks")
+
+    @property
+    def setting(self) -> str:
+        """The setting of the environment in one line."""
+        return setting_name(self.env_options)
 
     def due(self, evaluated: int) -> float:
         """Turns after which the next evaluation is due, when so many have been made."""
@@ -111,21 +122,17 @@ class Cell:
     """One run of the study.
 
     Attributes:
-        env: Gymnasium id of the environment.
+        plan: What it shares with others.
         estimator: Registered name of the estimator.
         seed: Of everything random in the run.
-        plan: What it shares with others.
-        env_options: Arguments of the environment besides the split.
         ablation: Name in `ABLATIONS`, or "" for the whole agent.
         tuned: Fields of `TrainConfig` that were chosen for this estimator.
         purpose: "study", or "tuning" for a run that only helps to choose settings.
     """
 
-    env: str
+    plan: Plan
     estimator: str
     seed: int
-    plan: Plan
-    env_options: Settings = field(default_factory=dict)
     ablation: str = ""
     tuned: Settings = field(default_factory=dict)
     purpose: str = STUDY
@@ -136,17 +143,12 @@ class Cell:
         return f"{self.estimator}+{self.ablation}" if self.ablation else self.estimator
 
     @property
-    def setting(self) -> str:
-        """The setting of the environment in one line."""
-        return setting_name(self.env_options)
-
-    @property
     def name(self) -> str:
         """What messages call it."""
         parts = [self.variant, f"seed {self.seed}"]
         if self.purpose == TUNING:
             parts.append("tuning " + setting_name(flat(self.tuned)))
-        return ", ".join(parts if not self.env_options else [*parts, self.setting])
+        return ", ".join([*parts, self.plan.setting] if self.plan.env_options else parts)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -156,9 +158,10 @@ class Cell:
 
     def folder(self, root: Path) -> Path:
         """Where its run folder lies under the folder of all studies."""
-        parts = [self.env, self.setting, self.variant]
+        parts = [self.plan.setting, self.variant]
         if self.purpose == TUNING:
-            parts = [self.env, TUNING, self.setting, self.variant, setting_name(flat(self.tuned))]
+            parts = [TUNING, *parts, setting_name(flat(self.tuned))]
+        parts.insert(0, self.plan.env)
         return root.joinpath(*map(_file_name, parts), f"seed-{self.seed}")
 
     def config(self) -> TrainConfig:
@@ -170,18 +173,20 @@ class Cell:
         """
         from hiper_agents.training.run import config_for
 
+        plan = self.plan
         config = replace(
-            config_for(self.env),
+            config_for(plan.env),
             estimator=self.estimator,
             seed=self.seed,
-            split=self.plan.split,
-            env_options=dict(self.env_options),
+            split=plan.split,
+            env_options=dict(plan.env_options),
+            max_turns=plan.max_turns,
             minutes=None,
             iterations=None,
-            turns=self.plan.turns,
+            turns=plan.turns,
             tensorboard=False,
         )
-        config = changed(config, self.plan.train_options)
+        config = changed(config, plan.train_options)
         config = changed(config, self.tuned)
         return changed(config, ABLATIONS[self.ablation].changes if self.ablation else {})
 
@@ -201,11 +206,9 @@ class Cell:
 
 
 def cells_of(
-    env: str,
-    settings: Sequence[Settings],
+    plans: Sequence[Plan],
     estimators: Sequence[str],
     seeds: Sequence[int],
-    plan: Plan,
     *,
     ablations: Sequence[str] = (),
     tuned: Mapping[str, Settings] | None = None,
@@ -213,11 +216,9 @@ def cells_of(
     """All cells of a study, seed by seed, so that what is finished early is a smaller study.
 
     Args:
-        env: Gymnasium id.
-        settings: Options of the environment, one set for each setting.
+        plans: One for each setting of the environment.
         estimators: Names of the estimators.
         seeds: The seeds.
-        plan: What the cells share.
         ablations: Names in `ABLATIONS`; done to those of their estimators that are studied.
         tuned: Chosen settings of each estimator.
 
@@ -238,9 +239,9 @@ def cells_of(
                     yield estimator, name
 
     return [
-        Cell(env, estimator, seed, plan, dict(options), ablation, chosen.get(estimator, {}))
+        Cell(plan, estimator, seed, ablation, chosen.get(estimator, {}))
         for seed in seeds
-        for options in settings
+        for plan in plans
         for estimator, ablation in variants()
     ]
 

@@ -72,8 +72,8 @@ def check_mixture(outcomes: Sequence[Outcome], *, allow_mixed: bool = False) -> 
     """
     cells = [outcome for outcome in outcomes if outcome.cell.purpose == STUDY]
     found: list[str] = []
-    for env, setting in sorted({(o.cell.env, o.cell.setting) for o in cells}):
-        group = [o for o in cells if (o.cell.env, o.cell.setting) == (env, setting)]
+    for env, setting in sorted({(o.cell.plan.env, o.cell.plan.setting) for o in cells}):
+        group = [o for o in cells if (o.cell.plan.env, o.cell.plan.setting) == (env, setting)]
         where = f"{env}, {setting}"
         found += _differing(where, ((o, {"plan": o.cell.identity["plan"]}) for o in group))
         found += _differing(where, ((o, {"panel": json_able(o.panel)}) for o in group))

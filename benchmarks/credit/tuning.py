@@ -65,10 +65,8 @@ class Choice:
 
 
 def tuning_cells(
-    env: str,
-    options: Settings,
-    estimators: Sequence[str],
     plan: Plan,
+    estimators: Sequence[str],
     *,
     turns: int,
     seed: int,
@@ -77,10 +75,8 @@ def tuning_cells(
     """The runs that choose the settings, one for every estimator and point of the grid.
 
     Args:
-        env: Gymnasium id.
-        options: The setting of the environment to tune on.
+        plan: That of the setting to tune on.
         estimators: Names of the estimators.
-        plan: That of the study.
         turns: Budget of a run.
         seed: Seed of all of them; none of the study's.
         grid: Fields of `TrainConfig`, one dict for each point.
@@ -92,7 +88,7 @@ def tuning_cells(
         raise StudyError("there is nothing to choose from: the grid is empty")
     own = replace(plan, turns=turns, panel=Panel(plan.split, TASKS, seed))
     return [
-        Cell(env, estimator, seed, own, dict(options), tuned=dict(point), purpose=TUNING)
+        Cell(own, estimator, seed, tuned=dict(point), purpose=TUNING)
         for point in grid
         for estimator in estimators
     ]

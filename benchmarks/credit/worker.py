@@ -185,23 +185,17 @@ class _Evaluations:
 
     def play(self, mode: str, *, reference: bool) -> dict[str, Any]:
         """Evaluates the checkpoint on the cell's panel."""
-        cell, panel = self._cell, self._cell.plan.panel
+        plan, panel = self._cell.plan, self._cell.plan.panel
         return play_panel(
             str(self._folder),
-            cell.env,
+            plan.env,
             mode=mode,
             split=panel.split,
             tasks=panel.tasks,
             seed=panel.seed,
             reference=reference,
-            env_options={**cell.env_options, **_limits(cell)},
+            env_options={**plan.env_options, "max_turns": plan.max_turns},
         )
-
-
-def _limits(cell: Cell) -> dict[str, Any]:
-    """The step limit of training, which evaluation shares."""
-    limit = getattr(cell.config(), "max_turns", None)
-    return {} if limit is None else {"max_turns": limit}
 
 
 @contextlib.contextmanager
