@@ -41,6 +41,7 @@ _AXES = {
     "horizon": "step limit (turns)",
     "subgoals": "subgoals",
     "delay": "delay of the reward (stages)",
+    "skill": "skill of the policy",
 }
 
 
@@ -65,7 +66,7 @@ def draw(results: Record, folder: Path) -> list[Path]:
             'figures need matplotlib: pip install "hiper-gym[compact]"'
         ) from error
     pictures: tuple[tuple[str, tuple[float, float], Callable[[Figure, Record], None]], ...] = (
-        ("exact_variance", (9.5, 3.4), _variance),
+        ("exact_variance", (10.5, 3.4), _variance),
         ("exact_bias", (9.5, 3.8), _bias),
         ("exact_lambda", (9.5, 3.4), _lambda),
         ("exact_census", (9.5, 3.2), _census),

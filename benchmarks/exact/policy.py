@@ -67,6 +67,7 @@ def skilled_policy(
     process: Process,
     rng: np.random.Generator,
     *,
+    skill: float = 1.0,
     grip: float = 2.5,
     plan: float = 1.5,
     keep: float = 2.0,
@@ -79,7 +80,8 @@ def skilled_policy(
 
     Args:
         process: Made by `errands`.
-        rng: Blurs the logits.
+        rng: Blurs the logits; the blur does not depend on the other arguments.
+        skill: Factor of the logits below: 0 is a policy that knows nothing.
         grip: Logit of the action that the subgoal names.
         plan: Logit of the subgoal that fits the stage.
         keep: Logit of KEEP while the subgoal fits, and of SWITCH when it does not, halved.
@@ -91,9 +93,8 @@ def skilled_policy(
     switch[:, :, KEEP] = keep * fits
     switch[:, :, SWITCH] = keep / 2.0 * (1.0 - fits)
     low = np.broadcast_to(grip * np.eye(subgoals), (states, subgoals, subgoals))
-    return Policy(
-        *(logits + rng.normal(0.0, spread, logits.shape) for logits in (switch, plan * fits, low))
-    )
+    tables = (switch, plan * fits, low)
+    return Policy(*(skill * table + rng.normal(0.0, spread, table.shape) for table in tables))
 
 
 def random_policy(process: Process, rng: np.random.Generator, spread: float = 1.0) -> Policy:

@@ -70,6 +70,7 @@ class Cell:
         horizon: Step limit.
         delay: Stages between an achievement and its reward.
         variants: What is measured; the first is what variances are compared with.
+        skill: Of the policy; see `skilled_policy`.
     """
 
     axis: str
@@ -79,6 +80,7 @@ class Cell:
     horizon: int
     delay: int
     variants: tuple[Variant, ...]
+    skill: float = 1.0
 
     def process(self) -> Process:
         """The errand."""
@@ -89,7 +91,8 @@ def cells(others: Sequence[Variant], *, quick: bool = False) -> Iterator[Cell]:
     """The cells of the study.
 
     Longer horizons come with more stages, one for six turns, so that tasks get longer, not easier.
-    The errors of the critic and lambda vary on one errand of middle length.
+    The skill of the policy, the errors of the critic, and lambda vary on one errand of middle
+    length.
 
     Args:
         others: Variants to measure beside GAE and HAE wherever the critic is exact.
@@ -105,6 +108,8 @@ def cells(others: Sequence[Variant], *, quick: bool = False) -> Iterator[Cell]:
         yield Cell("subgoals", subgoals, 4, subgoals, 24, 3, exact)
     for delay in (0, 1, 3, 7)[first::step]:
         yield Cell("delay", delay, 8, 4, 48, delay, exact)
+    for skill in (0.0, 0.5, 1.0, 1.5)[first::step]:
+        yield Cell("skill", skill, 4, 4, 24, 3, exact, skill)
     critics = tuple(variant for error in errors for variant in core_variants(error))
     yield Cell("error", 0.0, 4, 4, 24, 3, (*core_variants(), *critics))
     traces = tuple(variant for error in (0.0, 1.0) for variant in lam_variants(lams, error))
@@ -124,12 +129,12 @@ def measure(cell: Cell, sampling: Sampling, index: int) -> dict[str, Any]:
     """
     seeds = np.random.SeedSequence([sampling.seed, index]).spawn(3)
     process = cell.process()
-    policy = skilled_policy(process, np.random.default_rng(seeds[0]))
+    policy = skilled_policy(process, np.random.default_rng(seeds[0]), skill=cell.skill)
     exact = gradient(process, policy)
     directions = _directions(policy, exact, sampling.directions, np.random.default_rng(seeds[1]))
     estimates = draw_estimates(process, policy, cell.variants, sampling, seeds[2])
     reference = estimates[cell.variants[0].name]
-    numbers = ("axis", "level", "stages", "subgoals", "horizon", "delay")
+    numbers = ("axis", "level", "stages", "subgoals", "horizon", "delay", "skill")
     return {
         **{name: getattr(cell, name) for name in numbers},
         "parameters": len(exact),

@@ -45,7 +45,7 @@ def test_the_study_is_recorded_and_drawn(tmp_path: Path, monkeypatch: pytest.Mon
     document = json.loads(out.read_text())
     results = document["results"]
     assert (document["n"], document["seeds"]) == (30, [0])
-    axes = {"horizon", "subgoals", "delay", "error", "lam"}
+    axes = {"horizon", "subgoals", "delay", "skill", "error", "lam"}
     assert {cell["axis"] for cell in results["cells"]} == axes
     assert [census["once"] for census in results["claims"]["census"]] == [False, True]
     assert {one["variant"] for one in results["verdicts"]} >= {"gae", "hae", "hae, lam 1"}
