@@ -107,12 +107,12 @@ class TrainConfig:
     """Time between checkpoints."""
     tensorboard: bool = True
     """Whether to write TensorBoard files."""
-    twin_critic: TwinCriticConfig = field(default_factory=TwinCriticConfig)
-    """The critic of estimators that read Q-values."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """Sizes of the network."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
     """Settings of the update."""
+    twin_critic: TwinCriticConfig = field(default_factory=TwinCriticConfig)
+    """The critic of estimators that read Q-values; no other estimator has it."""
 
     @property
     def rules(self) -> OptionRules:

@@ -71,6 +71,8 @@ class Trainer:
         self.group_size = _group_size(config, needs)
         _check_settings(self.estimate, config)
         classes = provider_classes(needs, config.estimator)
+        if config.network.strategies and "strategy_id" not in classes:
+            raise HiperError(f"estimator {config.estimator!r} compares no strategies: leave them 0")
         for provider in classes.values():
             config = provider.adapt(config, needs)
         self.config = config

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hiper_agents.compact.network import NetworkConfig
 from hiper_agents.training.config import CONFIG_FILE, TrainConfig, read_config
 from hiper_agents.training.run import Trainer, train
 from hiper_base.errors import HiperError
@@ -90,6 +91,7 @@ def test_a_group_plays_one_task(small: TrainConfig) -> None:
         ({"env_options": {"nope": 1}}, "cannot make Levers-v0.*nope"),
         ({"options": "often"}, "no options called 'often'; there are learned, none, fixed, oracle"),
         ({"option_length": 0}, "at least one turn, not 0"),
+        ({"network": NetworkConfig(strategies=4)}, "'hae' compares no strategies"),
         ({"estimator": "gear", "options": "none"}, "there are none with --options none"),
     ],
 )
