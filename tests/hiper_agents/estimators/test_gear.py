@@ -25,6 +25,12 @@ def test_a_spike_shares_its_weight(make_rollouts: MakeRollouts) -> None:
     assert out.flat
 
 
+def test_a_spike_is_more_than_its_threshold(make_rollouts: MakeRollouts) -> None:
+    # 4 is not more than 4 * 1, so D = 0, 4, 0, 0 and c = 0, 0.8, 0, 0, with mean 0.2.
+    out = get_estimator("gear")(make_rollouts(REWARDS, divergence=DIVERGENCE), spike=4.0)
+    assert_allclose(out.low[:4], [-0.9, -1.3, -0.9, -0.9], rtol=1.1e-6)
+
+
 def test_a_segment_ends_with_its_trajectory(make_rollouts: MakeRollouts) -> None:
     # Mean divergence 1, spikes above 2. span 5 would reach into the next trajectory.
     # D = 0, 3, 3 and 1, 0, 1, so c = 0, 0.75, 0.75 (mean 1/2) and 0.5, 0, 0.5 (mean 1/3).

@@ -50,7 +50,7 @@ def test_a_turn_that_leaves_the_strategy_costs(make_rollouts: MakeRollouts) -> N
     [
         (0.01, [5, 4, 4]),  # always at least one
         (0.5, [3.5, 4, 4]),  # two of three, one of two, one of one
-        (2 / 3, [3.5, 3, 4]),  # two of three, not three for a rounding error; both of two
+        (2 / 3, [3.5, 3, 4]),  # two of three, both of two
         (1.0, [2, 3, 4]),  # plain means
     ],
 )
@@ -65,6 +65,15 @@ def test_the_best_share_of_returns(
     expected = (np.array(worth) - mean) / std
     out = get_estimator("strata")(batch, best=best)
     assert_allclose(out.high, expected[[0, 1, 0, 1, 0, 2]], rtol=1e-5, atol=1e-12)
+
+
+def test_a_share_is_not_rounded_up_for_a_rounding_error(make_rollouts: MakeRollouts) -> None:
+    assert 0.56 * 25 > 14.0
+    # The best 14 of 0, 1, ..., 24 are 11 to 24, with mean 17.5, like the second strategy's return.
+    returns = [*range(25), 17.5, 0]
+    batch = make_rollouts([[value] for value in returns], strategy_id=[0] * 25 + [1, 2])
+    high = get_estimator("strata")(batch, best=0.56).high
+    assert high[0] == high[25] > high[26]
 
 
 def test_a_strategy_of_one_task_is_not_that_of_another(make_rollouts: MakeRollouts) -> None:
