@@ -28,14 +28,14 @@ putting the item somewhere."""
 
 _SUITABLE = dict(zip(TRANSFORMS, (tables.CLEANABLE, tables.HEATABLE, tables.COOLABLE), strict=True))
 _STATE_SHARE = 0.5
-_TRIES = 200
+_TRIES = 50
 
 
 def draw_chain(rng: random.Random, house: House, subtasks: int, ending: str) -> Chain | None:
     """Draw a chain of so many subtasks with this ending; None if none was found."""
     for _ in range(_TRIES):
-        draft = _Draft(rng, house, subtasks)
-        if all(draft.grow(ending if left == 0 else "") for left in reversed(range(subtasks))):
+        draft = _Draft(rng, house, subtasks, ending)
+        if all(draft.grow() for _ in range(subtasks)):
             return draft.chain()
     return None
 
@@ -51,6 +51,7 @@ class _Draft:
     rng: random.Random
     house: House
     length: int
+    ending: str
     subtasks: list[Subtask] = field(default_factory=list)
     items: list[Item] = field(default_factory=list)
     places: list[str] = field(default_factory=list)
@@ -63,13 +64,22 @@ class _Draft:
         self._homes = [kind for kind, n in counts.items() if n > 1 or self.length == 1]
         self._present = set(counts)
         self._kinds = object_types(self.house.room)
+        suitable = _SUITABLE.get(self.ending, self._kinds)
+        self._first_homes = {
+            home
+            for kind in self._kinds
+            if kind in suitable
+            for home in tables.CAN_CONTAIN[kind]
+            if home.lower() != TOOL_OF_TRANSFORM.get(self.ending)
+        }
 
     def chain(self) -> Chain:
         """The finished chain."""
         return Chain(tuple(self.subtasks), tuple(self.items), tuple(self.places))
 
-    def grow(self, ending: str) -> bool:
-        """Add a subtask, the last one if an ending is given; False if there is no way to."""
+    def grow(self) -> bool:
+        """Add a subtask; False if there is no way to."""
+        ending = self.ending if len(self.subtasks) == self.length - 1 else ""
         kinds = self._ways(ending)
         self.rng.shuffle(kinds)
         for kind in kinds:
@@ -193,10 +203,17 @@ class _Draft:
         return len(self.places), word
 
     def _fitting(self, kind: str) -> list[str]:
-        """Receptacle types to put an object type into, if it can also lie somewhere else."""
+        """Receptacle types to put an object type into, if it can also lie somewhere else.
+
+        The first place is one where the chain can end as it should.
+        """
         present = [r for r in tables.CAN_CONTAIN[kind] if r in self._present]
         others = [r for r in present if r.lower() not in self.places]
-        return [r for r in present if r in self._homes and len({*others} - {r}) > 0]
+        return [
+            r
+            for r in present
+            if r in self._homes and (self.places or r in self._first_homes) and {*others} - {r}
+        ]
 
     def _single(self, with_loose: bool = False) -> Sequence[str]:
         """Types of which one item was mentioned, and that one has its place."""

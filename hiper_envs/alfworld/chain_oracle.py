@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hiper_envs.alfworld.belief import STATE_OF_TRANSFORM
-from hiper_envs.alfworld.chain_progress import Binding, Scene, bind, types_of
+from hiper_envs.alfworld.chain_progress import Binding, Scene, bind
 from hiper_envs.alfworld.chains import Chain, parse_chain
 from hiper_envs.alfworld.oracle import IDLE, Oracle, Step
 from hiper_envs.alfworld.subgoals import Subgoal, type_of
@@ -62,7 +62,7 @@ class ChainOracle(Oracle):
 
     def _scene(self, chain: Chain) -> Scene:
         """What is known, as a scene."""
-        belief, types = self._belief, types_of(chain)
+        belief, types = self._belief, chain.types
         lit = {type_of(lamp) for lamp in belief.used if belief.where.get(lamp) in belief.here}
         return Scene(
             {name: place for name, place in belief.where.items() if type_of(name) in types},

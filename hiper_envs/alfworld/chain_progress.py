@@ -11,7 +11,6 @@ This module knows nothing of texts, plans or rewards.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 from itertools import product
 from typing import NamedTuple, Protocol
 
@@ -19,7 +18,7 @@ from hiper_envs.alfworld.chains import NO_PLACE, Chain
 from hiper_envs.alfworld.subgoals import type_of
 from hiper_envs.contract import World
 
-__all__ = ["Binding", "Scene", "SceneWorld", "bind", "types_of"]
+__all__ = ["Binding", "Scene", "SceneWorld", "bind"]
 
 
 class Scene(NamedTuple):
@@ -73,12 +72,6 @@ class _Fit(NamedTuple):
     anywhere: int
     receptacle: str
     """Where its "put" would hold too, or ""."""
-
-
-@lru_cache(maxsize=1 << 12)
-def types_of(chain: Chain) -> frozenset[str]:
-    """The object types that a scene has to hold."""
-    return frozenset(item.type for item in chain.items)
 
 
 def bind(chain: Chain, scene: Scene) -> Binding:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hiper_envs.alfworld.chain_progress import SceneWorld, bind, types_of
+from hiper_envs.alfworld.chain_progress import SceneWorld, bind
 from hiper_envs.alfworld.chains import TRANSFORMS, Chain
 from hiper_envs.contract import WorldState
 
@@ -65,7 +65,7 @@ class ChainWorld:
         return self._told(state)
 
     def _count(self) -> None:
-        done = bind(self._chain, self._engine.scene(types_of(self._chain))).done
+        done = bind(self._chain, self._engine.scene(self._chain.types)).done
         self._counted = {"subtasks": len(self._chain.subtasks), "subtasks_done": done}
 
     def _told(self, state: WorldState) -> WorldState:

@@ -136,6 +136,11 @@ class Chain:
         return tuple(homes)
 
     @cached_property
+    def types(self) -> frozenset[str]:
+        """The types of its items: the objects that a scene of it has to hold."""
+        return frozenset(item.type for item in self.items)
+
+    @cached_property
     def items_of_type(self) -> dict[str, tuple[int, ...]]:
         """Type -> its items, one or two."""
         found: dict[str, tuple[int, ...]] = {}

@@ -40,7 +40,8 @@ def encode_state(memory: LongMemory, running: Running) -> list[float]:
     chain, held = memory.chain, memory.held
     total, length = max(len(memory.receptacles), 1), len(chain.subtasks)
     done, missing = memory.states.get(held, ()), memory.missing
-    undone = [s for s, holds in zip(chain.subtasks, memory.binding.holds, strict=True) if not holds]
+    undone = len(memory.undone)
+    verbs = {s.verb for s in memory.undone} | {s.transform for s in memory.undone}
     places = [False] * 3
     if memory.here >= 0:
         row = memory.table[memory.here]
@@ -48,12 +49,12 @@ def encode_state(memory: LongMemory, running: Running) -> list[float]:
     first = memory.pending[0] if memory.pending else None
     return [
         *one_hot(running.outcome, OUTCOMES),
-        *(any(s.verb == verb or s.transform == verb for s in undone) for verb in VERBS),
+        *(verb in verbs for verb in VERBS),
         *(transform in missing for transform in TRANSFORMS),
         *(transform in done for transform in TRANSFORMS),
         length / MAX_SUBTASKS,
-        len(undone) / length,
-        len(undone) / MAX_SUBTASKS,
+        undone / length,
+        undone / MAX_SUBTASKS,
         len(memory.pending) / len(chain.items),
         only_the_lamp_is_left(memory),
         bool(held),

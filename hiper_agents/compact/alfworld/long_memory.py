@@ -7,7 +7,7 @@ about networks, and it never sees a game file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,15 @@ from hiper_agents.compact.alfworld.memory import (
     WANTED,
     Memory,
 )
-from hiper_envs.alfworld.chain_progress import Binding, Scene, bind, types_of
-from hiper_envs.alfworld.chains import NO_PLACE, Chain
+from hiper_envs.alfworld.chain_progress import Binding, Scene, bind
+from hiper_envs.alfworld.chains import NO_PLACE, TRANSFORMS, Chain, Subtask
 from hiper_envs.alfworld.subgoals import type_of
 from hiper_envs.alfworld.texts import parse_observation
 
 LONG_RECEPTACLE_FEATURES = (*RECEPTACLE_FEATURES, "anchor", "chosen")
 ANCHOR, CHOSEN = len(RECEPTACLE_FEATURES), len(RECEPTACLE_FEATURES) + 1
-_UNCHANGING = frozenset({"close", "nothing", "inventory", "facing", "room", "slice", "other"})
+_CHANGING = frozenset({"take", "move", *TRANSFORMS, "use"})
+"""Kinds of observations after which something else may stand for an item."""
 
 
 class LongMemory(Memory):
@@ -49,18 +50,22 @@ class LongMemory(Memory):
     Attributes:
         chain: What the sentence says.
         binding: What stands for its items and places now.
+        undone: Subtasks that do not hold.
         pending: Items of which a subtask does not hold, the one for the lamp last.
         meant: The item that the held object can be, None if it is none.
         placed: Objects of which all subtasks hold.
     """
 
-    __slots__ = ("_lamps_on", "binding", "chain", "meant", "pending")
+    __slots__ = ("_lamps_on", "_moved", "binding", "chain", "meant", "pending", "undone")
 
     def __init__(self, task: str, chain: Chain, observation: str) -> None:
         super().__init__(task, observation)
         self.table = np.zeros((MAX_RECEPTACLES, len(LONG_RECEPTACLE_FEATURES)), np.float32)
         self.chain = chain
         self._lamps_on: set[str] = set()
+        # Whether an object of an item's type was seen elsewhere than before.
+        self._moved = False
+        self.undone: tuple[Subtask, ...] = ()
         self.pending: tuple[int, ...] = ()
         self.meant: int | None = None
         self.binding = Binding((), (), ())
@@ -72,7 +77,7 @@ class LongMemory(Memory):
         told = parse_observation(observation)
         if told.kind == "use":
             self._lamps_on.add(told.object)
-        if told.kind not in _UNCHANGING:
+        if told.kind in _CHANGING or self._moved or (self._lamps_on and told.kind == "arrive"):
             self._review()
 
     @property
@@ -101,11 +106,13 @@ class LongMemory(Memory):
     def _review(self) -> None:
         """Finds out what stands for what, and marks it in the table."""
         chain, before = self.chain, (self.binding, self.held)
+        self._moved = False
         self.binding = bind(chain, self._scene())
         if before == (self.binding, self.held) and self.pending:
             return
-        undone = [n for n, holds in enumerate(self.binding.holds) if not holds]
-        items = dict.fromkeys(chain.subtasks[n].item for n in undone)
+        holds = self.binding.holds
+        self.undone = tuple(s for s, done in zip(chain.subtasks, holds, strict=True) if not done)
+        items = dict.fromkeys(subtask.item for subtask in self.undone)
         self.pending = tuple(sorted(items, key=lambda item: (item == chain.looked_at, item)))
         self.placed = {
             name
@@ -119,7 +126,7 @@ class LongMemory(Memory):
             self._count(number)
 
     def _scene(self) -> Scene:
-        types = types_of(self.chain)
+        types = self.chain.types
         where, lit = {}, set()
         for number, contents in enumerate(self._contents):
             for name in contents:
@@ -144,6 +151,11 @@ class LongMemory(Memory):
             row[DESTINATION] = self.types[number] in wanted
             row[ANCHOR] = bool(anchor) and name == anchor
             row[CHOSEN] = name in self.binding.places
+
+    def _set_contents(self, number: int, objects: Sequence[str]) -> None:
+        names = set(objects).symmetric_difference(self._contents[number])
+        self._moved = self._moved or any(type_of(name) in self.chain.types for name in names)
+        super()._set_contents(number, objects)
 
     def _count(self, number: int) -> None:
         super()._count(number)
