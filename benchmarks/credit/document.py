@@ -14,6 +14,8 @@ from benchmarks.evaluating import PRIOR
 
 __all__ = ["study_document"]
 
+_KEPT = ("episodes", "iterations", "training_seconds", "evaluation_seconds")
+
 
 def study_document(study: Study) -> dict[str, Any]:
     """All that is reported, as a JSON-able dict."""
@@ -21,6 +23,7 @@ def study_document(study: Study) -> dict[str, Any]:
         "settings": [_setting(setting) for setting in study.settings],
         "sweeps": [_sweep(sweep) for sweep in study.sweeps],
         "tuning": [asdict(choice) for choice in study.choices],
+        "origins": _origins(study.settings),
         "problems": list(study.problems),
         "method": list(METHOD),
         "note": f"The benchmark's reward alone. {PRIOR} `seconds` counts the time of all runs.",
@@ -65,14 +68,21 @@ def _sweep(sweep: Sweep) -> dict[str, Any]:
 
 def _run(outcome: Outcome) -> dict[str, Any]:
     cell, document = outcome.cell, outcome.document
-    kept: Sequence[str] = ("episodes", "iterations", "training_seconds", "evaluation_seconds")
     return {
         "method": cell.variant,
         "seed": cell.seed,
         "tuned": dict(cell.tuned),
-        "turns": outcome.turns,
+        "turns": [round(turns) for turns in outcome.turns],
         "success": outcome.success,
-        "final": outcome.final,
-        "origins": outcome.origins,
-        **{name: document[name] for name in kept},
+        "final": {mode: played["success_rate"] for mode, played in outcome.final.items()},
+        **{name: document[name] for name in _KEPT},
     }
+
+
+def _origins(settings: Sequence[Setting]) -> list[dict[str, Any]]:
+    """All that has worked on the runs, without repetition."""
+    found: list[dict[str, Any]] = []
+    for setting in settings:
+        for outcome in setting.outcomes:
+            found += [entry for entry in outcome.origins if entry not in found]
+    return found

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["band", "curves", "forest", "sweep_figure", "variant_styles"]
 
-GRID_POINTS = 101
+GRID_POINTS = 61
 COLUMNS = 3
 _DASHES = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 1.5, 1, 1.5)))
 _MARKERS = "osD^vPXh*"
@@ -242,6 +242,7 @@ def _sweep_axis(axis: Axes, sweep: Sweep, name: str) -> None:
         axis.set_ylabel(f"{METRICS[name].title} (%)")
         return
     axis.set_yscale("log")
+    _round_turns(axis)
     axis.set_ylabel(METRICS[name].title)
     budgets = [setting.turns for setting in sweep.settings]
     axis.plot(range(len(budgets)), budgets, color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)))
@@ -291,6 +292,14 @@ def _thousands(axis: Axes) -> None:
 
     axis.xaxis.set_major_locator(MaxNLocator(4))
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def _round_turns(axis: Axes) -> None:
+    from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+
+    axis.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+    axis.yaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _plain(label: str) -> str:

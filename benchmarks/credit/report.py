@@ -16,7 +16,7 @@ from typing import Any
 from benchmarks.credit.analysis import METRICS, REFERENCE, Comparison, Setting
 from benchmarks.credit.cells import flat, setting_name
 from benchmarks.credit.figures import curves, forest, sweep_figure
-from benchmarks.credit.sweeps import LENGTHS, Sweep
+from benchmarks.credit.sweeps import Sweep
 from benchmarks.credit.tables import (
     ablation_table,
     rival_table,
@@ -120,10 +120,9 @@ def _sweep(sweep: Sweep) -> Html:
     titles = titles_of(sweep.settings)
     whole = [s.variant for s in sweep.settings[0].summaries if not s.ablation]
     over = "for each doubling" if sweep.per_doubling else "for each unit"
-    length = " (the number of subtasks)" if sweep.option in LENGTHS else ""
     return element(
         "section",
-        element("h2", f"Against {sweep.option}{length}"),
+        element("h2", f"Against {sweep.option}"),
         _prose(f"{sweep.settings[0].env}; {shared}."),
         _picture(
             sweep_figure(sweep, whole, titles),
@@ -154,7 +153,7 @@ def _setting(setting: Setting) -> Html:
             f"(task set {str(digest)[:12]})."
         ),
         _prose(verdict(setting.rivals)) if setting.rivals else None,
-        summary_table(setting.summaries),
+        summary_table(whole or setting.summaries),
         _picture(
             curves(setting, whole),
             "Success on the panel in sampled play against turns of training: means over seeds with "
@@ -209,14 +208,14 @@ def _compared(comparisons: Sequence[Comparison], titles: dict[str, str], title: 
 
 
 def _ablations(setting: Setting, titles: dict[str, str]) -> Html:
-    summaries = [s for s in setting.summaries if s.ablation or s.estimator == REFERENCE]
+    parents = dict.fromkeys(s.estimator for s in setting.summaries if s.ablation)
+    families = [[s for s in setting.summaries if s.estimator == parent] for parent in parents]
+    caption = "Success on the panel in sampled play: the agent and its ablations."
     return join(
         [
             element("h3", "Ablations"),
-            _picture(
-                curves(setting, summaries),
-                "Success on the panel in sampled play: the whole agent and its ablations.",
-            ),
+            summary_table([summary for family in families for summary in family]),
+            *(_picture(curves(setting, family), caption) for family in families),
             ablation_table(setting.ablations, titles),
         ]
     )

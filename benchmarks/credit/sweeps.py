@@ -94,7 +94,8 @@ def sweeps_of(settings: Sequence[Setting]) -> list[Sweep]:
     found: list[Sweep] = []
     for env in sorted({setting.env for setting in settings}):
         own = [setting for setting in settings if setting.env == env]
-        for option in sorted({name for setting in own for name in setting.options}):
+        names = {name for setting in own for name in setting.options}
+        for option in sorted(names, key=lambda name: (name not in LENGTHS, name)):
             groups: dict[str, list[tuple[float, Setting]]] = {}
             for setting in own:
                 value = _value(setting, option)

@@ -121,9 +121,11 @@ def slope_table(sweep: Sweep, titles: Mapping[str, str]) -> Html:
             if found_ is None:
                 cells.append("-")
                 continue
-            note = "some runs did not reach it" if found_.is_censored else ""
-            p = f"p {_p(found_.test.p)}"
-            cells.append(join([_slope(found_.test.difference, name, "exact"), _small(p, note)]))
+            if found_.is_censored:
+                cells.append(join(["-", _small("not known: some runs did not reach it")]))
+                continue
+            p = _small(f"p {_p(found_.test.p)}")
+            cells.append(join([_slope(found_.test.difference, name, "exact"), p]))
         rows.append([f"{REFERENCE} minus {FLAT}", *cells])
     return table(["", *(m.title for m in METRICS.values())], rows)
 
@@ -179,7 +181,9 @@ def _difference(comparison: Comparison | None) -> Html | str:
 
 def _interval(found: Interval, is_share: bool) -> str:
     def written(value: float) -> str:
-        return f"{100 * value:+.1f}" if is_share else f"{'+' if value >= 0 else ''}{compact(value)}"
+        if is_share:
+            return f"{100 * value:+.1f}"
+        return f"{'+' if value >= 0 else ''}{compact(round(value))}"
 
     if found.low is None or found.high is None:
         return written(found.mean)
@@ -188,12 +192,13 @@ def _interval(found: Interval, is_share: bool) -> str:
 
 def _slope(found: Interval, metric: str, bound: str) -> Html:
     """Points of a hundred for shares; for turns the change of their logarithm to base 2."""
+    if bound == "unknown":
+        return join(["-", _small("not known: too few runs reached it")])
     scale = 100.0 if METRICS[metric].is_share else 1.0
     text = f"{scale * found.mean:+.2f}"
     if found.low is not None and found.high is not None:
         text += f" ({scale * found.low:+.2f} to {scale * found.high:+.2f})"
-    notes = {"exact": "", "unknown": "not known: runs at both ends did not reach it"}
-    return join([text, _small(notes.get(bound, f"the true one is {bound} this"))])
+    return join([text, _small("" if bound == "exact" else f"the true one is {bound} this")])
 
 
 def _p(value: float) -> str:
