@@ -56,7 +56,8 @@ class SituationExtractor(BaseFeaturesExtractor):
         size = sum(shape[0] for shape in shapes) + embedding * sum(map(len, words))
         super().__init__(observation_space, size)
         self._numbers, self._types = numbers, types
-        self.embed = nn.Embedding(int(words[0][0]) if words else 1, embedding)
+        if words:
+            self.embed = nn.Embedding(int(words[0][0]), embedding)
 
     def forward(self, observations: TensorDict) -> Tensor:
         """[B, features_dim]."""

@@ -215,6 +215,9 @@ class HierarchicalActorCriticPolicy(ActorCriticPolicy):
             raise NotImplementedError("switch, subgoal and action have no single distribution")
         return self._distribution(self._latents(obs)[0], obs)
 
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return {**super()._get_constructor_parameters(), "keep_bias": self.keep_bias}
+
     def _build(self, lr_schedule: Schedule) -> None:
         super()._build(lr_schedule)
         heads = self._make_heads()
