@@ -62,17 +62,11 @@ class Trainer:
     """
 
     def __init__(self, config: TrainConfig) -> None:
-        if config.agent != "compact":
-            raise HiperError(f"cannot train agent {config.agent!r}; this version trains: compact")
-        if config.minutes is None and config.iterations is None and config.turns is None:
-            raise HiperError("nothing says when to stop: give --minutes, --iterations or --turns")
         self.estimate = get_estimator(config.estimator)
         needs = self.estimate.needs
+        _check(config, self.estimate)
         self.group_size = _group_size(config, needs)
-        _check_settings(self.estimate, config)
         classes = provider_classes(needs, config.estimator)
-        if config.network.strategies and "strategy_id" not in classes:
-            raise HiperError(f"estimator {config.estimator!r} compares no strategies: leave them 0")
         for provider in classes.values():
             config = provider.adapt(config, needs)
         self.config = config
@@ -136,11 +130,13 @@ class Trainer:
             bootstrap_truncated=config.bootstrap_truncated,
             **config.estimator_settings,
         )
+        if self.estimate.needs.critic if config.whiten is None else config.whiten:
+            advantages = whiten(advantages, batch)
         losses = update(
             self.network,
             self.optimizer,
             rollout.decisions,
-            whiten(advantages, batch),
+            advantages,
             self.rng,
             config.ppo,
             critic=self.estimate.needs.critic,
@@ -290,12 +286,18 @@ def _group_size(config: TrainConfig, needs: Needs) -> int:
     return size
 
 
-def _check_settings(estimate: Estimator, config: TrainConfig) -> None:
-    """Finds settings that the estimator does not take before anything is played.
+def _check(config: TrainConfig, estimate: Estimator) -> None:
+    """Finds settings that cannot be before anything is played.
 
     Raises:
-        HiperError: If there is one, or one that is a setting of the run.
+        HiperError: If there is one.
     """
+    if config.agent != "compact":
+        raise HiperError(f"cannot train agent {config.agent!r}; this version trains: compact")
+    if config.minutes is None and config.iterations is None and config.turns is None:
+        raise HiperError("nothing says when to stop: give --minutes, --iterations or --turns")
+    if config.network.strategies and "strategy_id" not in estimate.needs.columns:
+        raise HiperError(f"estimator {config.estimator!r} compares no strategies: leave them 0")
     settings = config.estimator_settings
     taken = sorted(set(COMMON_SETTINGS) & settings.keys())
     if taken:
