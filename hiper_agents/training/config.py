@@ -96,9 +96,8 @@ class TrainConfig:
     """Decay of the traces over options."""
     bootstrap_truncated: bool = False
     """Whether an episode that was cut off is worth its last value, or nothing."""
-    whiten: bool | None = None
-    """Whether each head's advantages get mean 0 and deviation 1 over an iteration; None: where a
-    critic is the baseline, while what is compared within groups is left as it is."""
+    whiten: bool = True
+    """Whether each head's advantages get mean 0 and deviation 1 over an iteration."""
     hard_share: float = 0.5
     """Share of the episodes that goes to the task types that fail."""
     natural_share: float = 0.0

@@ -130,7 +130,7 @@ class Trainer:
             bootstrap_truncated=config.bootstrap_truncated,
             **config.estimator_settings,
         )
-        if self.estimate.needs.critic if config.whiten is None else config.whiten:
+        if config.whiten:
             advantages = whiten(advantages, batch)
         losses = update(
             self.network,
