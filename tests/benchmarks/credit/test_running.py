@@ -21,6 +21,7 @@ from benchmarks.credit.progress import StudyProgress
 from benchmarks.credit.runner import Status, run_cells
 from benchmarks.credit.worker import BusyError, run_cell
 from benchmarks.credit_assignment import Args, main
+from hiper_agents.estimators import registry
 from hiper_agents.training.run import train
 
 ENV = "HiPER-ALFWorld-v0"
@@ -77,6 +78,35 @@ def test_a_cell_that_was_stopped_ends_like_one_that_was_not(
         for made in (whole, cut)
     ]
     assert timeless[0] == timeless[1]
+
+
+def test_an_estimator_of_another_package_takes_part_by_name(
+    no_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "package"
+    (package / "borrowed-1.2.dist-info").mkdir(parents=True)
+    (package / "borrowed-1.2.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: borrowed\nVersion: 1.2\n"
+    )
+    (package / "borrowed-1.2.dist-info" / "entry_points.txt").write_text(
+        "[hiper.estimators]\nborrowed = borrowed:estimate\n"
+    )
+    (package / "borrowed.py").write_text(
+        "from hiper_agents.estimators import get_estimator\n"
+        "def estimate(batch, **settings):\n"
+        "    return get_estimator('hae')(batch, **settings)\n"
+    )
+    monkeypatch.syspath_prepend(package)
+    monkeypatch.setattr(registry, "_registry", dict(registry._registry))
+    theirs = Cell(PLAN, "borrowed", 0)
+    run_cell(theirs, tmp_path)
+    run_cell(cell(), tmp_path)
+    outcome, ours = (read_outcome(one.folder(tmp_path)) for one in (theirs, cell()))
+    assert outcome is not None
+    assert ours is not None
+    assert outcome.origins[0]["plugin"] == "borrowed 1.2"
+    assert ours.origins[0]["plugin"] is None
+    assert outcome.success == ours.success
 
 
 def test_a_missing_evaluation_is_made_up_for(no_data: Path, tmp_path: Path) -> None:
