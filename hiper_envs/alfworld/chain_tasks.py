@@ -7,7 +7,6 @@ not 0, the split, and the number in it. The module knows nothing of environments
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Collection, Sequence
@@ -152,14 +151,13 @@ class ChainTasks:
         """Position of a task.
 
         Raises:
-            UnknownTaskError: If it is not in here; names the most similar id.
+            UnknownTaskError: If it is not in here.
         """
         if task_id not in self._positions:
-            (close,) = difflib.get_close_matches(task_id, self._positions, n=1, cutoff=0.0)
             raise UnknownTaskError(
-                f"no task {task_id!r} among the {len(self)} chains {self.dials.name} of split "
-                f"{self.split!r}; the most similar one is {close!r}. Its id says with which "
-                "subtasks, distractors, reward_delay and split an environment is made"
+                f"no task {task_id!r} among the {len(self)} chains from {self.task_id(0)!r} to "
+                f"{self.task_id(len(self) - 1)!r}; an id says with which subtasks, distractors "
+                "(-n), reward_delay (-d) and split its environment is made"
             )
         return self._positions[task_id]
 

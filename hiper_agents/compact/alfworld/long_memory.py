@@ -56,7 +56,16 @@ class LongMemory(Memory):
         placed: Objects of which all subtasks hold.
     """
 
-    __slots__ = ("_lamps_on", "_moved", "binding", "chain", "meant", "pending", "undone")
+    __slots__ = (
+        "_lamps_on",
+        "_moved",
+        "_reviewed",
+        "binding",
+        "chain",
+        "meant",
+        "pending",
+        "undone",
+    )
 
     def __init__(self, task: str, chain: Chain, observation: str) -> None:
         super().__init__(task, observation)
@@ -69,6 +78,7 @@ class LongMemory(Memory):
         self.pending: tuple[int, ...] = ()
         self.meant: int | None = None
         self.binding = Binding((), (), ())
+        self._reviewed = (self.binding, "")
         self._review()
 
     def observe(self, observation: str, info: Mapping[str, Any]) -> None:
@@ -105,11 +115,13 @@ class LongMemory(Memory):
 
     def _review(self) -> None:
         """Finds out what stands for what, and marks it in the table."""
-        chain, before = self.chain, (self.binding, self.held)
+        chain = self.chain
         self._moved = False
         self.binding = bind(chain, self._scene())
-        if before == (self.binding, self.held) and self.pending:
+        known = (self.binding, self.held)
+        if known == self._reviewed:
             return
+        self._reviewed = known
         holds = self.binding.holds
         self.undone = tuple(s for s, done in zip(chain.subtasks, holds, strict=True) if not done)
         items = dict.fromkeys(subtask.item for subtask in self.undone)
