@@ -6,11 +6,13 @@ Two tasks. In `errands`, a toy, an action is a switch, a subgoal and an action; 
 the same network. In `alfworld`, generated games as arrays, an oracle says which subgoal to pursue,
 and what is learned is to carry it out. There `gae` is PPO with the network and the masks of `hae`
 (`HierarchicalPPO` with gae is SB3's PPO, which a test checks to the weight); stock `PPO` and
-`MaskablePPO` read the same arrays with SB3's default network. Each run uses one core.
+`MaskablePPO` read the same arrays with SB3's default network. Each run uses one core. Finished runs
+are kept: the same command again goes on where it was interrupted.
 """
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,6 +41,7 @@ from benchmarks.credit.statistics import Interval, interval, paired_test
 from benchmarks.recording import record
 from hiper_agents.integrations.errands import Errands
 from hiper_agents.integrations.sb3 import HierarchicalPPO, NumericFeatures
+from hiper_agents.provenance import write_json
 
 _POINTS = 16
 """Points of a learning curve."""
@@ -58,6 +61,8 @@ class Args:
     """Steps of training; by default each task's own."""
     jobs: int = 1
     """Runs side by side."""
+    runs: Path = Path("runs/sb3")
+    """Where finished runs are kept; delete it after changing what they depend on."""
     out: Path | None = None
     """Where the record goes; by default sb3.json."""
 
@@ -105,7 +110,7 @@ TASKS: Mapping[str, Task] = {
         _alfworld,
         policy="CandidatePolicy",
         contestants=("hae", "gae", "MaskablePPO", "PPO"),
-        steps=65_536,
+        steps=49_152,
         n_envs=16,
         settings={
             "learning_rate": 1e-3,
@@ -127,6 +132,15 @@ class Cell:
     seed: int
     steps: int
     episodes: int
+
+
+def run_once(cell: Cell, folder: Path) -> dict[str, Any]:
+    """What `run` returns, from the folder if it was run before."""
+    path = folder / f"{'-'.join(str(value) for value in asdict(cell).values())}.json"
+    if not path.exists():
+        write_json(path, run(cell))
+    result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return result
 
 
 def run(cell: Cell) -> dict[str, Any]:
@@ -256,7 +270,7 @@ def main(args: Args) -> Path:
         ProcessPoolExecutor(args.jobs, multiprocessing.get_context("spawn")) as pool,
     ):
         bar = progress.add_task("runs", total=len(cells))
-        for future in as_completed([pool.submit(run, cell) for cell in cells]):
+        for future in as_completed([pool.submit(run_once, cell, args.runs) for cell in cells]):
             runs.append(future.result())
             progress.advance(bar)
     runs.sort(key=lambda run: (run["task"], run["contestant"], run["seed"]))

@@ -39,10 +39,14 @@ def test_the_first_contestant_is_compared_seed_by_seed_with_the_others() -> None
 
 
 def test_every_contestant_is_trained_and_recorded(tmp_path: Path) -> None:
-    out = tmp_path / "sb3.json"
-    assert main(Args(tasks=("errands",), seeds=1, episodes=3, steps=1024, out=out)) == out
+    out, kept = tmp_path / "sb3.json", tmp_path / "runs"
+    args = Args(tasks=("errands",), seeds=1, episodes=3, steps=1024, runs=kept, out=out)
+    assert main(args) == out
     record = json.loads(out.read_text())
     runs = record["results"]["runs"]
+    assert sorted(json.loads(file.read_text())["contestant"] for file in kept.iterdir()) == [
+        run["contestant"] for run in runs
+    ]
     assert [run["contestant"] for run in runs] == sorted(TASKS["errands"].contestants)
     for run in runs:
         assert run["steps"] == 1024
