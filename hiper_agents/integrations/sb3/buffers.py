@@ -60,7 +60,7 @@ class HAERolloutBufferSamples(NamedTuple):
     boundaries: th.Tensor
     """bool: the turn began an option."""
     episode_starts: th.Tensor
-    """bool: the turn is the first of its episode, where an option begins in any case."""
+    """bool: the turn is the first of its episode."""
 
 
 _FLOATS = (
@@ -101,7 +101,7 @@ class HAERolloutBuffer(RolloutBuffer):
         RolloutError: If it needs groups of rollouts, or columns that are not here.
     """
 
-    boundaries: NDArray[np.bool_]  # [n_steps, n_envs] the step began an option, as its info says
+    boundaries: NDArray[np.bool_]  # [n_steps, n_envs] the step began an option
     values_high: NDArray[np.float32]  # [n_steps, n_envs] V_H
     values_switch: NDArray[np.float32]  # [n_steps, n_envs] V_T
     log_probs_subgoal: NDArray[np.float32]  # [n_steps, n_envs] 0 without option actions
@@ -166,6 +166,8 @@ class HAERolloutBuffer(RolloutBuffer):
         if parts.shape[1] > 1:
             self.log_probs_switch[self.pos] = parts[:, 0].cpu().numpy()
             self.log_probs_subgoal[self.pos] = parts[:, 1].cpu().numpy()
+        # An episode begins with an option, whatever its environment says.
+        self.boundaries[self.pos] |= np.asarray(episode_start, np.bool_)
         # A flat estimator's baseline must not know what was decided in the turn.
         own = heads[:, SWITCH if self.estimator.flat else LOW]
         super().add(obs, action, reward, episode_start, own, parts[:, -1])

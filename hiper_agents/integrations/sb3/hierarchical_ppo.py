@@ -206,23 +206,8 @@ class HierarchicalPPO(PPO):
         values, log_prob, entropy = self.policy.evaluate_actions(data.observations, actions)
         loss, largest_kl = values.new_zeros(()), 0.0
         for part in self._parts(data, log_prob, entropy):
-            advantages = part.advantages
-            if self.normalize_advantage and len(advantages) > 1:
-                advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-            log_ratio = part.log_prob - part.old_log_prob
-            ratio = th.exp(log_ratio)
-            policy_loss_1 = advantages * ratio
-            policy_loss_2 = advantages * th.clamp(ratio, 1 - clip_range, 1 + clip_range)
-            policy_loss = -th.min(policy_loss_1, policy_loss_2).mean()
-            entropy_loss = -part.entropy.mean()
-            loss = loss + policy_loss + part.ent_coef * entropy_loss
-            with th.no_grad():
-                clip_fraction = ((ratio - 1).abs() > clip_range).float().mean()
-                approx_kl = ((ratio - 1) - log_ratio).mean().item()
-            logs[f"policy_gradient_loss{part.suffix}"].append(policy_loss.item())
-            logs[f"entropy_loss{part.suffix}"].append(entropy_loss.item())
-            logs[f"clip_fraction{part.suffix}"].append(clip_fraction.item())
-            logs[f"approx_kl{part.suffix}"].append(approx_kl)
+            part_loss, approx_kl = self._policy_loss(part, clip_range, logs)
+            loss = loss + part_loss
             largest_kl = max(largest_kl, approx_kl)
         for head in self._heads(data, values):
             predicted = head.values
@@ -234,6 +219,28 @@ class HierarchicalPPO(PPO):
             logs[f"value_loss{head.suffix}"].append(value_loss.item())
         logs["loss"].append(loss.item())
         return loss, largest_kl
+
+    def _policy_loss(
+        self, part: _Part, clip_range: float, logs: dict[str, list[float]]
+    ) -> tuple[Tensor, float]:
+        """PPO's clipped loss of one part with its entropy, and its KL divergence so far."""
+        advantages = part.advantages
+        if self.normalize_advantage and len(advantages) > 1:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        log_ratio = part.log_prob - part.old_log_prob
+        ratio = th.exp(log_ratio)
+        policy_loss_1 = advantages * ratio
+        policy_loss_2 = advantages * th.clamp(ratio, 1 - clip_range, 1 + clip_range)
+        policy_loss = -th.min(policy_loss_1, policy_loss_2).mean()
+        entropy_loss = -part.entropy.mean()
+        with th.no_grad():
+            clip_fraction = ((ratio - 1).abs() > clip_range).float().mean().item()
+            approx_kl = ((ratio - 1) - log_ratio).mean().item()
+        logs[f"policy_gradient_loss{part.suffix}"].append(policy_loss.item())
+        logs[f"entropy_loss{part.suffix}"].append(entropy_loss.item())
+        logs[f"clip_fraction{part.suffix}"].append(clip_fraction)
+        logs[f"approx_kl{part.suffix}"].append(approx_kl)
+        return policy_loss + part.ent_coef * entropy_loss, approx_kl
 
     def _parts(
         self, data: HAERolloutBufferSamples, log_prob: Tensor, entropy: Tensor
