@@ -8,10 +8,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
 
-from tyro.constructors import PrimitiveConstructorSpec
-
+from hiper_agents.cli.values import JsonObject
 from hiper_agents.compact.domain import domain_of, make_domain
 from hiper_agents.compact.network import NetworkConfig
 from hiper_agents.compact.slot import OptionKind, OptionRules
@@ -20,26 +18,6 @@ from hiper_agents.training.twin_critic import TwinCriticConfig
 from hiper_base.errors import HiperError
 
 CONFIG_FILE = "config.json"
-
-
-def _read_object(texts: list[str]) -> dict[str, Any]:
-    value = json.loads(texts[0])
-    if not isinstance(value, dict):
-        raise ValueError(f"expected a JSON object such as '{{\"name\": 1}}', not {texts[0]}")
-    return value
-
-
-JsonObject = Annotated[
-    dict[str, Any],
-    PrimitiveConstructorSpec(
-        nargs=1,
-        metavar="JSON",
-        instance_from_str=_read_object,
-        is_instance=lambda value: isinstance(value, dict),
-        str_from_instance=lambda value: [json.dumps(value)],
-    ),
-]
-"""Named values; one JSON object on the command line."""
 
 
 @dataclass(frozen=True)
