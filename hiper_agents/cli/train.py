@@ -84,7 +84,7 @@ def _publish(trainer: Trainer, run: Path) -> Path:
     episodes = sample_episodes(
         trainer.player,
         trainer.source,
-        trainer.config.max_turns,
+        trainer.max_turns,
         with_values=trainer.estimate.needs.critic,
     )
     write_text(run / SAMPLES_FILE, json.dumps(episodes))

@@ -52,8 +52,8 @@ class TrainConfig:
     group_size: int | None = None
     """Episodes of one task in an iteration, the group that some estimators compare; None for what
     the estimator is made for."""
-    max_turns: int = 50
-    """Steps until an episode is truncated."""
+    max_turns: int | None = None
+    """Steps until an episode is truncated; None for the environment's own limit."""
     success_bonus: float = 0.0
     """Reward for success besides the benchmark's own, which counts what is nearly right too."""
     keep_penalty: float = 0.0

@@ -44,7 +44,7 @@ from hiper_agents.training.sampler import TaskSampler
 from hiper_agents.training.warm_start import warm_start
 from hiper_base.errors import HiperError
 from hiper_base.files import write_text
-from hiper_envs.core import TaskSource
+from hiper_envs.core import HierarchicalTextEnv
 
 LOG = logging.getLogger(__name__)
 
@@ -70,7 +70,8 @@ class Trainer:
         for provider in classes.values():
             config = provider.adapt(config, needs)
         self.config = config
-        self.source = _tasks(config)
+        env = _environment(config)
+        self.source, self.max_turns = env.source, env.max_turns
         self.sampler = TaskSampler(
             self.source.task_types, config.hard_share, natural_share=config.natural_share
         )
@@ -110,7 +111,7 @@ class Trainer:
             self.buffer,
             self.rng,
             groups=np.repeat(np.arange(groups), self.group_size),
-            max_turns=config.max_turns,
+            max_turns=self.max_turns,
             flat=self.estimate.flat,
             with_values=self.estimate.needs.critic,
             success_bonus=config.success_bonus,
@@ -160,7 +161,7 @@ class Trainer:
             tasks,
             self.rng,
             config.ppo,
-            max_turns=config.max_turns,
+            max_turns=self.max_turns,
         )
         self.seconds += time.perf_counter() - started
         LOG.info("imitated %d demonstrations, loss %.3f", config.warm_start, loss)
@@ -310,7 +311,7 @@ def _check(config: TrainConfig, estimate: Estimator) -> None:
         raise HiperError(f"estimator {config.estimator!r}: {error}") from error
 
 
-def _tasks(config: TrainConfig) -> TaskSource:
+def _environment(config: TrainConfig) -> HierarchicalTextEnv:
     chosen = {"task_types": config.task_types, "max_turns": config.max_turns}
     taken = sorted({"split", *chosen} & config.env_options.keys())
     if taken:
@@ -318,7 +319,7 @@ def _tasks(config: TrainConfig) -> TaskSource:
     given = {name: value for name, value in chosen.items() if value is not None}
     given |= config.env_options
     default_split = family_of(config.env).train_split
-    return make_env(config.env, config.split, default_split=default_split, **given).source
+    return make_env(config.env, config.split, default_split=default_split, **given)
 
 
 def _open(config: TrainConfig, run: Path, resume: bool) -> Trainer:
