@@ -42,7 +42,7 @@ LEVEL = 0.01
 class Args:
     """Measures bias and variance of advantage estimators against the exact gradient."""
 
-    batches: int = 2000
+    batches: int = 1000
     """Gradient estimates a cell."""
     episodes: int = 128
     """Episodes a gradient estimate is made from."""
@@ -84,6 +84,7 @@ def main(args: Args) -> Path:
             "verdicts": list(verdicts(measured)),
             "left_out": left_out,
         }
+    results["cpu_seconds"] = round(sum(os.times()[:4]), 1)
     path = record(
         "exact_study",
         results,
