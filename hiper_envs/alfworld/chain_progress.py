@@ -51,7 +51,7 @@ class Binding(NamedTuple):
 
     Attributes:
         items: Per item an object, or "" where no subtask of the item holds of any object.
-        places: Per place a receptacle, or "" where no item of the place is in one.
+        places: Per place a receptacle, or "" where no item has been put as it should be.
         holds: Per subtask whether it holds of them.
     """
 
@@ -98,7 +98,10 @@ def bind(chain: Chain, scene: Scene) -> Binding:
         total, names = _assign(chain, fits, chosen)
         if total > best:
             best, items, places = total, names, chosen
-    return Binding(items, places, _holds(chain, scene, items, places))
+    holds = _holds(chain, scene, items, places)
+    used = {s.place for s, held in zip(chain.subtasks, holds, strict=True) if held}
+    places = tuple(name if place in used else "" for place, name in enumerate(places))
+    return Binding(items, places, holds)
 
 
 def _fits(chain: Chain, scene: Scene) -> list[list[_Fit]]:
