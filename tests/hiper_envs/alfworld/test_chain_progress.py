@@ -35,7 +35,9 @@ def test_the_place_has_to_be_one() -> None:
 
 def test_a_place_is_one_where_something_is_as_it_should_be() -> None:
     """Here each mug is where the other one belongs; the clean one counts wherever it is."""
-    swapped = chain("clean a mug, then put the mug in a cabinet, then put another hot mug in a bed.")
+    swapped = chain(
+        "clean a mug, then put the mug in a cabinet, then put another hot mug in a bed."
+    )
     where = {"mug 1": "bed 1", "mug 2": "cabinet 1"}
     binding = bind(swapped, Scene(where, {"mug 1": ["clean"], "mug 2": ["heat"]}))
     assert binding == Binding(("mug 1", ""), ("", ""), (True, False, False))
