@@ -35,11 +35,11 @@ from benchmarks.credit.runner import Status, cores, run_cells
 from benchmarks.credit.sweeps import sweeps_of
 from benchmarks.credit.tuning import GRID, choices_in, choose, settings_of, tuning_cells
 from benchmarks.recording import record
+from hiper_agents.cli.values import JsonObject
 from hiper_agents.environments import make_env
 from hiper_agents.estimators import get_estimator, list_estimators
 from hiper_agents.families import family_of
 from hiper_agents.provenance import command_line, git_commit
-from hiper_agents.training.config import JsonObject
 from hiper_base.errors import HiperError
 from hiper_envs.core import HierarchicalTextEnv
 
@@ -61,7 +61,7 @@ class Args:
     """How many seeds."""
     first_seed: int = 0
     """The first of them."""
-    turns: tuple[int, ...] = (400_000,)
+    turns: tuple[int, ...] = (600_000,)
     """Budget of a run, in turns; one for all settings, or one for each."""
     marks: int = 20
     """Evaluations on the way to it."""

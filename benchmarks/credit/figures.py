@@ -115,7 +115,9 @@ def curves(setting: Setting, summaries: Sequence[Summary]) -> str:
             row[0].set_ylabel("solved (%)")
         axes[0].set_xlabel("turns")
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles[::-1], labels[::-1], loc="outside upper left", ncols=4, frameon=False)
+        figure.legend(
+            handles[::-1], labels[::-1], loc="outside upper left", ncols=COLUMNS, frameon=False
+        )
 
     width = 9.6 if panels > 1 else 6.4
     return _svg((width, 2.5 * rows + 0.9), draw)

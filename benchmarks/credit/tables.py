@@ -45,9 +45,9 @@ def table(headings: Sequence[object], rows: Sequence[Sequence[object]]) -> Html:
 
 def summary_table(summaries: Sequence[Summary]) -> Html:
     """Success and learning time of every method."""
-    headings = ["", "seeds", "success, sampled", "success, greedy", "mean over the budget"]
+    headings = ["", "seeds", "success, sampled", "greedy", "mean success"]
     headings += [f"turns to {100 * at:.0f} %" for at in THRESHOLDS]
-    headings += ["turns an option", "minutes a run"]
+    headings += ["turns an option", "minutes"]
     rows = [
         [
             summary.title,
