@@ -10,7 +10,7 @@ Nothing here knows a trainer or a network.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -71,8 +71,8 @@ class NumericFeatures(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     An action is the place of an admissible action among those shown; `action_mask` says how many
     there are. Shown are the actions that serve some subgoal of the benchmark's vocabulary: those
     that do what it names first, then those that lead there. Actions that serve none (such as
-    "look" or "inventory") are left out, and composed ones (a search) take all their words. Where
-    `info` gets `is_success`, Stable-Baselines3 logs the success rate.
+    "look" or "inventory") are left out, and composed ones (a search) take all their words.
+    `info["is_success"]` is what Stable-Baselines3 logs as the success rate.
 
     Where options come from is up to `options`:
 
@@ -82,7 +82,8 @@ class NumericFeatures(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
       out.
     - "learned": the agent's own. The action becomes one of `OptionActions`: whether to begin an
       option, with which of the subgoals shown, and what to do. It ends when the subgoal is achieved
-      or impossible (then KEEP is masked out), or when the agent switches.
+      or impossible (then KEEP is masked out), or when the agent switches. What the rows tell about
+      a new subgoal (where the wanted things are) is there from the turn after.
 
     The observation is a Dict of vectors (n is max_actions, g max_subgoals; types are vocabulary
     numbers, rows follow each other: `moves.reshape(n, -1)`):
@@ -105,8 +106,8 @@ class NumericFeatures(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     Raises:
         DomainError: If no domain reads the environment, or a task cannot be read.
-        NumericFeaturesError: If "reference" is asked of an environment made without
-            `reference=True`.
+        NumericFeaturesError: If `options` is something else, or "reference" is asked of an
+            environment made without `reference=True`.
 
     Example:
         >>> import gymnasium as gym
@@ -132,6 +133,9 @@ class NumericFeatures(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             self, options=options, max_actions=max_actions, max_subgoals=max_subgoals, domain=domain
         )
         gym.Wrapper.__init__(self, env)
+        if options not in get_args(Options):
+            known = ", ".join(get_args(Options))
+            raise NumericFeaturesError(f"unknown options {options!r}; known: {known}")
         spec = env.unwrapped.spec
         self.domain = make_domain(domain or domain_of(spec.id if spec else ""))
         self.options = options

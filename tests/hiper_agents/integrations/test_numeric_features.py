@@ -196,7 +196,9 @@ def test_a_reference_has_to_be_there() -> None:
         env.reset(seed=0)
 
 
-def test_other_environments_are_refused() -> None:
+def test_other_environments_and_other_options_are_refused() -> None:
+    with pytest.raises(NumericFeaturesError, match="known: none, reference, learned"):
+        make("oracle")
     with pytest.raises(DomainError, match="cannot read 'CartPole-v1'"):
         NumericFeatures(gym.make("CartPole-v1"))
 
