@@ -8,7 +8,7 @@ This module knows nothing of how a game is played, nor of splits and task ids.
 Example:
     >>> game = generate_chain_game(seed=3, subtasks=2)
     >>> game["solvable"], game["walkthrough"][0]
-    (True, 'go to shelf 1')
+    (True, 'go to fridge 1')
 """
 
 from __future__ import annotations
