@@ -60,7 +60,7 @@ $(VENV)/.stamp-train: $(VENV)/.stamp-torch pyproject.toml
 	@touch $@
 
 $(VENV)/.stamp-test: $(VENV)/.stamp-torch pyproject.toml
-	$(PIP) install --quiet --editable ".[compact,alfworld,webshop,dev]"
+	$(PIP) install --quiet --editable ".[compact,alfworld,webshop,sb3,dev]"
 	@touch $@
 
 # torch first and pinned: left to the resolver, the newest one brings gigabytes of GPU libraries

@@ -4,8 +4,9 @@
 
 Random rollouts of three shapes: one training iteration (128 episodes of 50 turns), a million turns
 in such episodes, and a million turns in one episode. Their turns come in the order in which a
-vector environment adds them. Timed apart: building the batch, which validates and sorts, and
-estimating. The benchmark knows nothing about how good the advantages are.
+vector environment adds them. Timed apart: building the batch of the columns that every estimator
+gets, which validates and sorts, and estimating. Columns that only some estimators need are random,
+too. The benchmark knows nothing about how good the advantages are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,17 @@ _LOG = logging.getLogger(__name__)
 class CostArgs:
     """Time the advantage estimators."""
 
-    estimators: tuple[str, ...] = ("gae", "hae")
+    estimators: tuple[str, ...] = (
+        "gae",
+        "hae",
+        "grpo",
+        "rloo",
+        "reinforce_pp",
+        "gigpo",
+        "strata",
+        "gear",
+        "archer",
+    )
     """Names of the estimators."""
     shapes: tuple[tuple[int, int], ...] = ((128, 50), (20_000, 50), (1, 1_000_000))
     """Trajectories, and turns in each."""
@@ -71,6 +82,17 @@ def rollout(
     }
 
 
+def optional_columns(batch: TurnBatch, rng: np.random.Generator) -> dict[str, Any]:
+    """Random optional columns of a batch: two rollouts a strategy, a turn in ten off its plan."""
+    n = len(batch)
+    return {
+        "strategy_id": batch.trajectory_id // 2,
+        "off_plan": rng.random(n) < 0.1,
+        "divergence": rng.exponential(size=n),
+        "q_value": rng.normal(size=n),
+    }
+
+
 def microseconds(function: Callable[[], object], repeats: int, turns: int) -> Summary:
     """Times a function that handles some turns; microseconds a turn."""
     function()
@@ -85,18 +107,22 @@ def microseconds(function: Callable[[], object], repeats: int, turns: int) -> Su
 def measure(args: CostArgs) -> list[dict[str, Any]]:
     """Times every estimator on every shape."""
     rng = np.random.default_rng(args.seed)
+    # Their own generator, so that the other columns are what they were before there were any.
+    optional_rng = np.random.default_rng([args.seed, 1])
     rows = []
     for trajectories, turns in args.shapes:
         columns = rollout(trajectories, turns, args.option_length, rng)
         n = trajectories * turns
-        batch = TurnBatch(**columns)
+        plain = TurnBatch(**columns)
+        annotated = replace(plain, **optional_columns(plain, optional_rng))
         built = microseconds(partial(TurnBatch, **columns), args.repeats, n)
         for name in args.estimators:
             estimator = get_estimator(name)
+            batch = annotated if estimator.needs.columns else plain
             estimate = partial(estimator, batch, gamma=0.99, lam_low=0.95)
             cost = microseconds(estimate, args.repeats, n)
             _LOG.info(
-                "%-5s %7d x %7d turns   batch %.3f us/turn   estimate %.3f us/turn",
+                "%-12s %7d x %7d turns   batch %.3f us/turn   estimate %.3f us/turn",
                 *(name, trajectories, turns, built.median, cost.median),
             )
             rows.append(

@@ -24,21 +24,14 @@ import tyro
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.evaluating import PRIOR, play_panel
 from benchmarks.recording import Summary, record, summarise
-from hiper_agents.agent import make_agent
-from hiper_agents.evaluation import evaluate
-from hiper_agents.families import family_of
 from hiper_agents.provenance import write_json
 from hiper_agents.training.run import config_for, train
 
 MODES = ("greedy", "sampled")
 Result = dict[str, Any]
 
-_PRIOR = (
-    "The agent reads structure (types, matches with the task, what it has seen where) out of the "
-    "texts, and its executor is held to subgoals of the benchmark's vocabulary; a language model "
-    "gets none of this."
-)
 _NAMES = {"HiPER-ALFWorld-v0": "training", "HiPER-WebShop-v0": "training_webshop"}
 _PUBLISHED: dict[str, Result] = {
     "HiPER-WebShop-v0": {
@@ -122,35 +115,16 @@ def evaluate_cell(cell: Cell) -> list[Result]:
                     "iterations": trainer.iteration,
                     "episodes": trainer.total_episodes,
                     "turns": trainer.total_turns,
-                    **{mode: _evaluate(str(cell.run), mode, cell.args) for mode in MODES},
+                    **{
+                        mode: play_panel(
+                            str(cell.run), cell.args.env, mode=mode, split=cell.args.split
+                        )
+                        for mode in MODES
+                    },
                 },
             )
         results.append(json.loads(path.read_text(encoding="utf-8")))
     return results
-
-
-def _evaluate(agent: str, mode: str, args: Args, seed: int = 0) -> Result:
-    player = make_agent(agent, seed=seed, greedy=mode == "greedy")
-    split = args.split or family_of(args.env).eval_split
-    result = evaluate(player, args.env, split, agent_name=agent, seed=seed, mode=mode)
-    return {key: result[key] for key in _KEPT if key in result}
-
-
-_KEPT = (
-    "split",
-    "success_rate",
-    "success_rate_se",
-    "mean_score",
-    "mean_score_se",
-    "reachable",
-    "noun_tagger",
-    "n",
-    "per_task_type",
-    "mean_turns",
-    "mean_turns_solved",
-    "options",
-    "panel_sha256",
-)
 
 
 def summarise_study(results: Sequence[Result]) -> Iterator[Result]:
@@ -216,11 +190,14 @@ def main(args: Args) -> None:
         args.name,
         {
             "study": list(summarise_study(results)),
-            "baselines": {name: _evaluate(name, "sampled", args) for name in baselines},
+            "baselines": {
+                name: play_panel(name, args.env, mode="sampled", split=args.split)
+                for name in baselines
+            },
             "runs": results,
             "published": _PUBLISHED.get(args.env, {}),
             "jobs": args.jobs,
-            "note": f"The benchmark's reward alone. {_PRIOR}",
+            "note": f"The benchmark's reward alone. {PRIOR}",
         },
         seeds=list(range(args.seeds)),
         n=results[0]["greedy"]["n"],

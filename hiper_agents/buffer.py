@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from hiper_agents.estimators import Advantages, Estimator, TurnBatch, get_estimator
 from hiper_agents.estimators import whiten as whiten_heads
-from hiper_agents.estimators.batch import as_bools, as_floats, as_ints
+from hiper_agents.estimators.batch import OPTIONAL_COLUMNS, as_bools, as_floats, as_ints
 from hiper_agents.estimators.segments import BoolArray, FloatArray, IntArray
 from hiper_agents.estimators.statistics import OptionStatistics, option_statistics
 from hiper_base.errors import HiperError
@@ -37,7 +37,8 @@ __all__ = [
     "stable_key",
 ]
 
-_FORMAT_VERSION = 1
+# Version 1 had no optional columns.
+_FORMAT_VERSION = 2
 _SPANS = ("switch_span", "subgoal_span", "action_span")
 _COLUMNS: dict[str, DTypeLike] = {
     "reward": np.float64,
@@ -113,6 +114,7 @@ class OptionRolloutBuffer:
             raise ValueError(f"capacity must be at least 1, not {capacity}")
         self._size = 0
         self._capacity = capacity
+        self._optional: dict[str, NDArray[Any]] = {}
         for name, dtype in _COLUMNS.items():
             setattr(self, name, np.zeros((capacity, *_row_shape(name)), dtype=dtype))
 
@@ -187,18 +189,48 @@ class OptionRolloutBuffer:
         self._size = rows.stop
         return rows
 
+    def annotate(self, **columns: ArrayLike) -> None:
+        """Sets optional columns, for all turns that the buffer holds.
+
+        What an estimator needs besides the columns of `add` is often known only once the episodes
+        are over. Setting a column again replaces it; turns added later lack it until then.
+
+        Args:
+            **columns: Optional columns of `TurnBatch` by name, each an array [len(buffer)] in the
+                order of the rows.
+
+        Raises:
+            TypeError: If there is no such column, or it has a type that it cannot have.
+            ValueError: If a column does not hold one value a turn, or a value that it cannot have.
+                Nothing is set then.
+        """
+        checked = {}
+        for name, values in columns.items():
+            if name not in OPTIONAL_COLUMNS:
+                known = ", ".join(OPTIONAL_COLUMNS)
+                raise TypeError(f"there is no optional column {name}; there are {known}")
+            column = OPTIONAL_COLUMNS[name](name, values)
+            if column.shape != (self._size,):
+                raise ValueError(f"{name} has shape {column.shape}; expected {(self._size,)}")
+            checked[name] = column.copy()
+        self._optional.update(checked)
+
     def clear(self) -> None:
-        """Forgets all turns; keeps the capacity."""
+        """Forgets all turns and what they were annotated with; keeps the capacity."""
         self._size = 0
+        self._optional.clear()
 
     def batch(self) -> TurnBatch:
         """Copies the turns into a batch; row i of the batch is row i of the buffer.
 
         Raises:
-            ValueError: If the turns do not make up whole trajectories.
+            ValueError: If the turns do not make up whole trajectories, or some were added after
+                the others had been annotated.
         """
-        names = [name for name in _COLUMNS if name not in _SPANS]
-        return TurnBatch(**{name: getattr(self, name)[: self._size].copy() for name in names})
+        columns = {name: getattr(self, name) for name in _COLUMNS if name not in _SPANS}
+        columns = {name: column[: self._size] for name, column in columns.items()}
+        columns |= self._annotated()
+        return TurnBatch(**{name: column.copy() for name, column in columns.items()})
 
     def advantages(
         self, estimator: str | Estimator, *, whiten: bool = False, **settings: Any
@@ -293,14 +325,22 @@ class OptionRolloutBuffer:
             yield shuffled[start : start + size]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes all turns to an `.npz` file, which appears whole or not at all."""
+        """Writes all turns to an `.npz` file, which appears whole or not at all.
+
+        Raises:
+            OSError: If it cannot be written.
+            ValueError: If turns were added after the others had been annotated.
+        """
         columns = {name: getattr(self, name)[: self._size] for name in _COLUMNS}
+        columns |= self._annotated()
         with replacing(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez(file, format_version=_FORMAT_VERSION, **columns)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> OptionRolloutBuffer:
-        """Reads what `save` wrote. Nothing in the file is executed.
+        """Reads what `save` wrote, in this version or an earlier one.
+
+        Nothing in the file is executed.
 
         Raises:
             OSError: If the file cannot be opened.
@@ -311,15 +351,27 @@ class OptionRolloutBuffer:
                 with np.load(file, allow_pickle=False) as archive:
                     columns = {name: archive[name] for name in archive.files}
                 version = int(columns.pop("format_version"))
-                if version != _FORMAT_VERSION:
-                    raise ValueError(f"format version {version}, not {_FORMAT_VERSION}")
+                if not 1 <= version <= _FORMAT_VERSION:
+                    raise ValueError(f"format version {version}, not 1 to {_FORMAT_VERSION}")
+                known = set() if version == 1 else OPTIONAL_COLUMNS.keys()
+                optional = {name: columns.pop(name) for name in known & columns.keys()}
                 if columns.keys() != _COLUMNS.keys():
                     raise ValueError(f"columns {sorted(columns)}, not {sorted(_COLUMNS)}")
                 buffer = cls(capacity=max(1, len(columns["reward"])))
                 buffer.add(**columns)
+                buffer.annotate(**optional)
             except _DAMAGE as error:
                 raise BufferFormatError(f"{path} is no rollout buffer: {error}") from error
         return buffer
+
+    def _annotated(self) -> dict[str, NDArray[Any]]:
+        for name, column in self._optional.items():
+            if len(column) != self._size:
+                raise ValueError(
+                    f"{name} was set for {len(column)} turns, but the buffer now holds "
+                    f"{self._size}; annotate after the last turn was added"
+                )
+        return self._optional
 
     def _reserve(self, needed: int) -> None:
         if needed <= self._capacity:

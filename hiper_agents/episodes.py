@@ -50,6 +50,7 @@ class EpisodeRecord:
         boundaries: For every step, whether the agent began an option there.
         reference_boundaries: The same of the oracle; empty without `reference=True`.
         is_reachable: Whether the task can be won at all; None where the benchmark cannot say.
+        subtasks_done: Share of its subtasks that held at the end; None where none are counted.
     """
 
     task_id: str
@@ -64,6 +65,7 @@ class EpisodeRecord:
     boundaries: list[bool] = field(default_factory=list)
     reference_boundaries: list[bool] = field(default_factory=list)
     is_reachable: bool | None = None
+    subtasks_done: float | None = None
 
     def add(self, before: Mapping[str, Any], after: Mapping[str, Any], truncated: bool) -> None:
         """Adds one step, given the infos before and after it."""
@@ -71,6 +73,8 @@ class EpisodeRecord:
         self.won = bool(after["won"])
         self.score = float(after["score"])
         self.truncated = truncated and not self.won
+        if "subtasks" in after:
+            self.subtasks_done = after["subtasks_done"] / after["subtasks"]
         self.boundaries.append(bool(after["option_boundary"]))
         if "reference_boundary" in before:
             self.reference_boundaries.append(bool(before["reference_boundary"]))
@@ -97,6 +101,7 @@ def summarise(
             of options that contain theirs is None.
     """
     n = len(episodes)
+    shares = [episode.subtasks_done for episode in episodes if episode.subtasks_done is not None]
     turns = sum(episode.turns for episode in episodes)
     solved = [episode for episode in episodes if episode.won]
     by_type: dict[str, list[bool]] = defaultdict(list)
@@ -106,6 +111,7 @@ def summarise(
         **_results(episodes),
         "success_rate_ci95": list(wilson_interval(len(solved), n)),
         "reachable": _reachable(episodes),
+        **({"mean_subtasks_done": fmean(shares)} if shares else {}),
         "per_task_type": {
             name: {"success_rate": sum(wins) / len(wins), "n": len(wins)}
             for name, wins in sorted(by_type.items())

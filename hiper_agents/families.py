@@ -52,6 +52,13 @@ class Family:
 
 
 FAMILIES = (
+    # Before the family whose prefix is a part of its own.
+    Family(
+        "HiPER-ALFWorldLong",
+        train_split="train",
+        eval_split="valid",
+        subgoals="hiper_envs.alfworld.subgoals",
+    ),
     Family(
         "HiPER-ALFWorld",
         train_split="train",

@@ -21,6 +21,8 @@ DISTRIBUTIONS = (
     "gymnasium",
     "numpy",
     "torch",
+    "stable-baselines3",
+    "sb3-contrib",
     "transformers",
     "textworld",
     "alfworld",

@@ -127,8 +127,8 @@ class HierarchicalInfo(_RequiredInfo, total=False):
 
     ``action_valid`` and ``format_valid`` are True at reset: nothing was wrong yet.
 
-    A benchmark may add keys of its own to the last ``info`` of an episode; WebShop adds the parts
-    of its score.
+    A benchmark may add keys of its own; WebShop adds the parts of its score to the last ``info`` of
+    an episode, long ALFWorld tasks ``subtasks`` and ``subtasks_done`` to every one.
     """
 
     reference_subgoal: str

@@ -9,6 +9,10 @@ __all__ = ["register_envs"]
 
 _ENTRY_POINTS = {
     "HiPER-ALFWorld-v0": ("hiper_envs.alfworld.env:AlfworldEnv", "AlfworldVectorEnv"),
+    "HiPER-ALFWorldLong-v0": (
+        "hiper_envs.alfworld.long_env:AlfworldLongEnv",
+        "AlfworldLongVectorEnv",
+    ),
     "HiPER-WebShop-v0": ("hiper_envs.webshop.env:WebshopEnv", "WebshopVectorEnv"),
     "HiPER-WebShopBrowser-v0": ("hiper_envs.webshop.browser:WebshopBrowserEnv", None),
 }

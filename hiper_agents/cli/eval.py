@@ -6,7 +6,7 @@ The evaluation itself is `hiper_agents.evaluation.evaluate`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hiper_agents.agent import CHECKPOINT_FILE, make_agent
+from hiper_agents.cli.values import JsonObject
 from hiper_agents.evaluation import evaluate
 from hiper_agents.provenance import write_json
 from hiper_agents.training.report import write_report
@@ -41,7 +42,9 @@ class EvalArgs:
     """Gymnasium id of the environment."""
     split: str | None = None
     """Which tasks: those that the benchmark is evaluated on when left out (ALFWorld: valid_seen,
-    WebShop: test), or generated ones where no data is installed."""
+    its long tasks: valid, WebShop: test), or generated ones where no data is installed."""
+    env_options: JsonObject = field(default_factory=dict)
+    """Further arguments of the environment, such as '{"subtasks": 4}'."""
     backend: str | None = None
     """Engine of ALFWorld; its default when left out."""
     goals: str | None = None
@@ -102,7 +105,7 @@ def run(args: EvalArgs) -> None:
 def _env_kwargs(args: EvalArgs) -> dict[str, Any]:
     """Arguments of the environment that were given."""
     given = {"backend": args.backend, "goals": args.goals, "noun_tagger": args.noun_tagger}
-    return {name: value for name, value in given.items() if value is not None}
+    return args.env_options | {name: value for name, value in given.items() if value is not None}
 
 
 def headline(result: Mapping[str, Any]) -> str:
@@ -135,6 +138,8 @@ def result_table(result: Mapping[str, Any]) -> Table:
         table.add_row(
             f"  of the {reachable['n']} tasks that can be won", _with_error(reachable, "mean_score")
         )
+    if "mean_subtasks_done" in result:
+        table.add_row("subtasks done at the end", _percent(result["mean_subtasks_done"]))
     table.add_row("episodes", str(result["n"]), end_section=True)
     for name, figures in result["per_task_type"].items():
         table.add_row(f"  {name} ({figures['n']})", _percent(figures["success_rate"]))

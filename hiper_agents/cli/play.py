@@ -7,13 +7,14 @@ environment and runs the episode. Commands may also be piped in, one line each.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from hiper_agents.agents.human import HumanAgent, PlayerQuitError
+from hiper_agents.cli.values import JsonObject
 from hiper_agents.environments import make_env
 from hiper_agents.families import family_of
 from hiper_envs.core import TaskInfo
@@ -27,7 +28,9 @@ class PlayArgs:
     """Gymnasium id of the environment."""
     split: str | None = None
     """Which tasks: those that the benchmark is evaluated on when left out (ALFWorld: valid_seen,
-    WebShop: test), or generated ones where no data is installed."""
+    its long tasks: valid, WebShop: test), or generated ones where no data is installed."""
+    env_options: JsonObject = field(default_factory=dict)
+    """Further arguments of the environment, such as '{"subtasks": 4}'."""
     task_id: str | None = None
     """A particular task; one is drawn when left out."""
     seed: int | None = None
@@ -37,7 +40,7 @@ class PlayArgs:
 def run(args: PlayArgs) -> None:
     """Plays one episode."""
     console = Console(highlight=False)
-    env = make_env(args.env, args.split, **family_of(args.env).play_kwargs)
+    env = make_env(args.env, args.split, **{**family_of(args.env).play_kwargs, **args.env_options})
     options = {"task_id": args.task_id} if args.task_id is not None else None
     observation, info = env.reset(seed=args.seed, options=options)
     console.print(Text(info["task_id"], style="dim"), soft_wrap=True)
@@ -63,7 +66,9 @@ def run(args: PlayArgs) -> None:
 
 
 def score_lines(info: Mapping[str, Any]) -> list[str]:
-    """How a purchase was scored; nothing for tasks that are only won or not."""
+    """How a purchase was scored, or how many subtasks are done; nothing where there is neither."""
+    if "subtasks" in info:
+        return [f"{info['subtasks_done']} of {info['subtasks']} subtasks hold"]
     if "r_type" not in info:
         return []
     options = "none wanted" if info["r_option"] is None else f"{100 * info['r_option']:.0f} %"

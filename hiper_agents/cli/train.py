@@ -59,7 +59,9 @@ def run(args: TrainArgs) -> None:
     console = Console()
     reported = time.monotonic()
 
-    with TrainingProgress(config.minutes, config.iterations, console) as progress:
+    with TrainingProgress(
+        config.minutes, config.iterations, console, turns=config.turns
+    ) as progress:
 
         def show(metrics: Metrics, trainer: Trainer) -> None:
             nonlocal reported
@@ -79,6 +81,11 @@ def run(args: TrainArgs) -> None:
 
 def _publish(trainer: Trainer, run: Path) -> Path:
     """Plays sample episodes and writes the report."""
-    episodes = sample_episodes(trainer.player, trainer.source, trainer.config.max_turns)
+    episodes = sample_episodes(
+        trainer.player,
+        trainer.source,
+        trainer.max_turns,
+        with_values=trainer.estimate.needs.critic,
+    )
     write_text(run / SAMPLES_FILE, json.dumps(episodes))
     return write_report(run)

@@ -11,7 +11,7 @@ import numpy as np
 
 from hiper_agents.agent import AgentError
 from hiper_agents.compact.player import Player, Slot
-from hiper_agents.training.checkpoint import load_policy
+from hiper_agents.training.checkpoint import load_player
 
 if TYPE_CHECKING:
     from hiper_envs.core import TaskInfo
@@ -21,7 +21,7 @@ class CompactAgent:
     """Plays with a trained compact network.
 
     Args:
-        player: The network and what it reads.
+        player: The network, what it reads, and the rules of its options.
         greedy: Take the most likely choice instead of sampling.
         seed: Of the sampling. Every episode has its own stream of random numbers, drawn from this
             seed and its task, so that batches of any size play alike.
@@ -66,7 +66,7 @@ class CompactAgent:
         self._infos = list(infos)
         actions = [""] * len(infos)
         if live:
-            size = self.player.domain.sizes.draws
+            size = self.player.draws
             draws = None if self.greedy else np.stack([self._rngs[i].random(size) for i in live])
             texts, _ = self.player.act(
                 [self._slots[i] for i in live], [infos[i] for i in live], draws
@@ -88,7 +88,6 @@ def load_agent(
     """
     if device != "cpu":
         raise AgentError(f"the compact agent runs on the CPU only, not on {device!r}")
-    network, domain = load_policy(path)
-    return CompactAgent(
-        Player(network.eval(), domain), greedy=greedy, seed=seed, name=f"compact ({path})"
-    )
+    player = load_player(path)
+    player.network.eval()
+    return CompactAgent(player, greedy=greedy, seed=seed, name=f"compact ({path})")

@@ -205,12 +205,14 @@ class Domain(Protocol[M]):
 
 DOMAINS: dict[str, str] = {
     "alfworld": "hiper_agents.compact.alfworld.domain:AlfworldDomain",
+    "alfworld_long": "hiper_agents.compact.alfworld.long_domain:AlfworldLongDomain",
     "webshop": "hiper_agents.compact.webshop.domain:WebshopDomain",
 }
 """Where the class of each domain is; it is called with a vocabulary, or with none for its own."""
 
 _DOMAIN_OF_ENVIRONMENT = {
     "HiPER-ALFWorld": "alfworld",
+    "HiPER-ALFWorldLong": "alfworld_long",
     "HiPER-WebShop": "webshop",
 }
 

@@ -4,6 +4,9 @@ All choices are scored, not enumerated: the planner scores the candidate subgoal
 executor the permitted actions, so that both sets may differ from turn to turn. The module knows
 nothing about texts; what its inputs mean is up to a domain. Where a domain composes actions of
 words, each word is in or out by its own score.
+
+With strategies, all three decisions read the embedding of the episode's strategy besides the state:
+`state_types` then has one more column, its number. The critic does not read it.
 """
 
 from __future__ import annotations
@@ -31,6 +34,9 @@ class NetworkConfig:
     """Initial logit of the action that the subgoal names: an option begins by being meant."""
     word_bias: float = 3.0
     """Initial logit of every word of a composed action: queries begin long rather than empty."""
+    strategies: int = 0
+    """Strategies to choose from at the start of an episode; 0 for none. Set by training where the
+    estimator asks for strategies."""
 
 
 @dataclass
@@ -60,9 +66,9 @@ class Critic(nn.Module):
         super().__init__()
         self.embed = nn.Embedding(sizes.vocabulary, config.embedding)
         state, subgoal = _input_sizes(sizes, config)
-        self.low = _mlp(state + subgoal, config.hidden)
-        self.high = _mlp(state, config.hidden)
-        self.switch = _mlp(state + subgoal, config.hidden)
+        self.low = mlp(state + subgoal, config.hidden)
+        self.high = mlp(state, config.hidden)
+        self.switch = mlp(state + subgoal, config.hidden)
 
 
 class CompactNetwork(nn.Module):
@@ -77,8 +83,9 @@ class CompactNetwork(nn.Module):
         super().__init__()
         self.sizes = sizes
         self.embed = nn.Embedding(sizes.vocabulary, config.embedding)
-        state, subgoal = _input_sizes(sizes, config)
-        self.switch = _mlp(state + subgoal, config.hidden)
+        bare, subgoal = _input_sizes(sizes, config)
+        state = bare + (config.embedding if config.strategies else 0)
+        self.switch = mlp(state + subgoal, config.hidden)
         rows = sizes.candidate + sizes.subgoal_types * config.embedding
         self.planner = Scorer(state, rows, config.hidden)
         rows = sizes.move + sizes.move_types * config.embedding
@@ -92,6 +99,10 @@ class CompactNetwork(nn.Module):
             nn.init.zeros_(self.embed_words.weight)
             rows = sizes.word + sizes.word_types * config.embedding
             self.speller = Scorer(state + subgoal, rows, config.hidden, config.word_bias)
+        self.strategist: nn.Sequential | None = None
+        if config.strategies:
+            self.embed_strategies = nn.Embedding(config.strategies, config.embedding)
+            self.strategist = mlp(bare, config.hidden, config.strategies)
         with torch.no_grad():
             last = self.switch[-1]
             assert isinstance(last, nn.Linear)
@@ -103,14 +114,24 @@ class CompactNetwork(nn.Module):
             return []
         return [*self.embed_words.parameters(), *self.speller.parameters()]
 
+    def devise(self, state: Tensor, state_types: Tensor) -> Tensor:
+        """[B, strategies] log-probabilities of the strategies, at the start of an episode.
+
+        A column of strategies in `state_types` is not read.
+        """
+        assert self.strategist is not None, "this network knows no strategies"
+        types = state_types[:, : self.sizes.state_types]
+        logits: Tensor = self.strategist(_situation(self.embed, state, types))
+        return logits.log_softmax(1)
+
     def switch_logits(self, state: Tensor, state_types: Tensor, subgoal: Subgoal) -> Tensor:
         """[B] log-odds of SWITCH given the running subgoal."""
-        logits: Tensor = self.switch(_situation(self.embed, state, state_types, subgoal))
+        logits: Tensor = self.switch(self._situation(state, state_types, subgoal))
         return logits.squeeze(-1)
 
     def plan(self, state: Tensor, state_types: Tensor, choices: Choices) -> Tensor:
         """[B, most candidates] log-probabilities of the candidates, -inf where there is none."""
-        context = _situation(self.embed, state, state_types)
+        context = self._situation(state, state_types)
         rows = torch.cat([choices.features, self.embed(choices.types).flatten(1)], 1)
         return _log_softmax(self.planner(context, rows, choices.owner), choices, len(state))
 
@@ -118,7 +139,7 @@ class CompactNetwork(nn.Module):
         self, state: Tensor, state_types: Tensor, subgoal: Subgoal, choices: Choices
     ) -> Tensor:
         """[B, most actions] log-probabilities of the actions, -inf where there is none."""
-        context = _situation(self.embed, state, state_types, subgoal)
+        context = self._situation(state, state_types, subgoal)
         rows = torch.cat([choices.features, self.embed(choices.types).flatten(1)], 1)
         scores = self.executor(context, rows, choices.owner)
         scores = scores + self.achieve_bias * choices.features[:, self.sizes.achieves]
@@ -129,26 +150,40 @@ class CompactNetwork(nn.Module):
     ) -> Tensor:
         """[rows] log-odds of every word to be in the composed action of its turn."""
         assert self.speller is not None, "no action of this domain is composed of words"
-        context = _situation(self.embed, state, state_types, subgoal)
+        context = self._situation(state, state_types, subgoal)
         rows = torch.cat([choices.features, self.embed_words(choices.types).flatten(1)], 1)
         scores: Tensor = self.speller(context, rows, choices.owner)
         return scores
 
     def value_low(self, state: Tensor, state_types: Tensor, subgoal: Subgoal) -> Tensor:
         """[B] V_L, given the subgoal that is carried out."""
-        value: Tensor = self.critic.low(_situation(self.critic.embed, state, state_types, subgoal))
-        return value.squeeze(-1)
+        return self._value(self.critic.low, state, state_types, subgoal)
 
     def value_high(self, state: Tensor, state_types: Tensor) -> Tensor:
         """[B] V_H, before a subgoal is chosen."""
-        value: Tensor = self.critic.high(_situation(self.critic.embed, state, state_types))
-        return value.squeeze(-1)
+        return self._value(self.critic.high, state, state_types)
 
     def value_switch(self, state: Tensor, state_types: Tensor, subgoal: Subgoal) -> Tensor:
         """[B] V_T, given the subgoal that was running before this turn."""
-        value: Tensor = self.critic.switch(
-            _situation(self.critic.embed, state, state_types, subgoal)
-        )
+        return self._value(self.critic.switch, state, state_types, subgoal)
+
+    def _situation(
+        self, state: Tensor, state_types: Tensor, subgoal: Subgoal | None = None
+    ) -> Tensor:
+        if self.strategist is None:
+            return _situation(self.embed, state, state_types, subgoal)
+        situation = _situation(self.embed, state, state_types[:, :-1], subgoal)
+        return torch.cat([situation, self.embed_strategies(state_types[:, -1])], 1)
+
+    def _value(
+        self,
+        head: nn.Sequential,
+        state: Tensor,
+        state_types: Tensor,
+        subgoal: Subgoal | None = None,
+    ) -> Tensor:
+        types = state_types[:, : self.sizes.state_types]
+        value: Tensor = head(_situation(self.critic.embed, state, types, subgoal))
         return value.squeeze(-1)
 
 
@@ -186,13 +221,14 @@ def _input_sizes(sizes: Sizes, config: NetworkConfig) -> tuple[int, int]:
     return state, sizes.subgoal + sizes.subgoal_types * config.embedding
 
 
-def _mlp(inputs: int, hidden: int) -> nn.Sequential:
+def mlp(inputs: int, hidden: int, outputs: int = 1) -> nn.Sequential:
+    """Two hidden layers."""
     return nn.Sequential(
         nn.Linear(inputs, hidden),
         nn.Tanh(),
         nn.Linear(hidden, hidden),
         nn.Tanh(),
-        nn.Linear(hidden, 1),
+        nn.Linear(hidden, outputs),
     )
 
 

@@ -9,106 +9,20 @@ domain reads.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hiper_agents.compact.domain import DECISION_DRAWS, Domain, Moves, Running, Subgoal
+from hiper_agents.compact.decisions import Decisions, Situation
+from hiper_agents.compact.domain import DECISION_DRAWS, Domain, Moves, Subgoal
 from hiper_agents.compact.network import Choices, CompactNetwork
-from hiper_agents.compact.network import Subgoal as EncodedSubgoal
 from hiper_agents.compact.rows import BoolArray, FloatArray, IntArray, Rows
+from hiper_agents.compact.slot import OptionRules, Slot
 from hiper_envs.tags import render
 
-
-@dataclass
-class Situation:
-    """What the network sees of B episodes before one of its decisions."""
-
-    state: FloatArray
-    """[B, Sizes.state]"""
-    state_types: IntArray
-    """[B, Sizes.state_types]"""
-    subgoal: FloatArray
-    """[B, Sizes.subgoal]"""
-    subgoal_types: IntArray
-    """[B, Sizes.subgoal_types]"""
-
-    def tensors(self) -> tuple[torch.Tensor, torch.Tensor, EncodedSubgoal]:
-        """The arguments of the network's methods."""
-        subgoal = EncodedSubgoal(
-            torch.from_numpy(self.subgoal), torch.from_numpy(self.subgoal_types)
-        )
-        return torch.from_numpy(self.state), torch.from_numpy(self.state_types), subgoal
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Situation]) -> Situation:
-        """Puts batches one after the other."""
-        return cls(*(np.concatenate([getattr(p, name) for p in parts]) for name in vars(parts[0])))
-
-    def take(self, turns: NDArray[Any]) -> Situation:
-        """The same for some of the turns."""
-        return Situation(*(array[turns] for array in vars(self).values()))
-
-
-@dataclass
-class Decisions:
-    """Everything that was decided in one turn of B episodes, or in many turns put together.
-
-    Where no option was running, or there was nothing to switch to, the switch head was not asked.
-    Rows of `planned` belong to the boundary turns in order: their owners count boundaries. In the
-    same way rows of `spelled` belong to the turns whose action is composed of words.
-    """
-
-    before: Situation
-    """Before the turn, with the subgoal that was running."""
-    after: Situation
-    """With the subgoal that is carried out."""
-    planned: Rows
-    executed: Rows
-    spelled: Rows
-    boundary: BoolArray
-    asked: BoolArray
-    """[B] The switch head decided."""
-    subgoal_choice: IntArray
-    """[boundaries] chosen row of `planned`, counted within its turn."""
-    action_choice: IntArray
-    """[B] chosen row of `executed`, counted within its turn."""
-    composed: BoolArray
-    """[B] The action is composed of words."""
-    word_choice: BoolArray
-    """[rows of `spelled`] The word was drawn."""
-    log_switch: FloatArray
-    """[B] log-probability of the switch decision, 0 where there was none."""
-    log_subgoal: FloatArray
-    """[boundaries]"""
-    log_action: FloatArray
-    """[B] log-probability of the action, that of its words included."""
-    values: FloatArray
-    """[B, 3] V_L, V_H, V_T."""
-
-    @classmethod
-    def concatenate(cls, parts: Sequence[Decisions]) -> Decisions:
-        """Puts the turns of several calls one after the other."""
-        turns = [len(part.boundary) for part in parts]
-        boundaries = [len(part.subgoal_choice) for part in parts]
-        composed = [int(part.composed.sum()) for part in parts]
-        joined: dict[str, Any] = {}
-        for name in vars(parts[0]):
-            values = [getattr(part, name) for part in parts]
-            if name == "planned":
-                joined[name] = Rows.concatenate(values, boundaries)
-            elif name == "executed":
-                joined[name] = Rows.concatenate(values, turns)
-            elif name == "spelled":
-                joined[name] = Rows.concatenate(values, composed)
-            elif name in ("before", "after"):
-                joined[name] = Situation.concatenate(values)
-            else:
-                joined[name] = np.concatenate(values)
-        return cls(**joined)
+__all__ = ["Decisions", "Instruction", "Player", "Situation", "Slot"]
 
 
 class Instruction(NamedTuple):
@@ -118,76 +32,33 @@ class Instruction(NamedTuple):
     action: str
 
 
-class Slot:
-    """One episode being played.
-
-    Args:
-        domain: How the episode is read.
-        info: Its first info.
-        observation: Its first observation.
-
-    Raises:
-        DomainError: If its task is not one that the domain reads.
-    """
-
-    __slots__ = ("age", "code", "domain", "memory", "outcome", "subgoal", "types")
-
-    def __init__(self, domain: Domain[Any], info: Mapping[str, Any], observation: str) -> None:
-        self.domain = domain
-        self.memory = domain.remember(info, observation)
-        self.subgoal: Subgoal | None = None
-        self.age = 0
-        self.outcome = "none"
-        # The subgoal as the network reads it.
-        self.code = domain.encode_subgoal(self.memory, None)
-        self.types = domain.subgoal_types(None)
-
-    def begin(self, subgoal: Subgoal) -> None:
-        """Begins an option."""
-        self.subgoal, self.age, self.outcome = subgoal, 0, "running"
-        self.code = self.domain.encode_subgoal(self.memory, subgoal)
-        self.types = self.domain.subgoal_types(subgoal)
-        self.memory.want(subgoal)
-
-    def observe(self, observation: str, info: Mapping[str, Any]) -> None:
-        """Takes in what the last action led to and ends the option if there is reason to."""
-        self.memory.observe(observation, info)
-        self.age += 1
-        assert self.subgoal is not None
-        if info["action_valid"] and self.memory.is_achieved(self.subgoal, info["action"]):
-            self.outcome = "achieved"
-        elif self.memory.is_impossible(self.subgoal):
-            self.outcome = "impossible"
-
-    def choices(self) -> list[Subgoal]:
-        """The subgoals that a new option can have.
-
-        To switch means to want something else: going on with the same subgoal is KEEP. So there may
-        be none while an option is running.
-        """
-        return [
-            subgoal
-            for subgoal in self.domain.candidates(self.memory)
-            if self.outcome != "running" or subgoal != self.subgoal
-        ]
-
-    @property
-    def running(self) -> Running:
-        """The option as the network is told about it."""
-        return Running(self.subgoal, self.age, self.outcome)
-
-
 class Player:
     """Decides for batches of slots.
 
     Args:
         network: The policy and critic.
         domain: How episodes are read; of the sizes that the network was made for.
+        rules: How options begin and end.
+        with_expert: Whether the searching expert follows every episode; see `Slot`.
     """
 
-    def __init__(self, network: CompactNetwork, domain: Domain[Any]) -> None:
+    def __init__(
+        self,
+        network: CompactNetwork,
+        domain: Domain[Any],
+        rules: OptionRules | None = None,
+        *,
+        with_expert: bool = False,
+    ) -> None:
         self.network = network
         self.domain = domain
+        self.rules = rules or OptionRules()
+        self.with_expert = with_expert
+
+    @property
+    def draws(self) -> int:
+        """Random numbers that a turn takes: the domain's, and one for a strategy if there are."""
+        return self.domain.sizes.draws + (self.network.strategist is not None)
 
     def open(self, info: Mapping[str, Any], observation: str) -> Slot:
         """Begins an episode.
@@ -195,7 +66,7 @@ class Player:
         Raises:
             DomainError: If its task cannot be read.
         """
-        return Slot(self.domain, info, observation)
+        return Slot(self.domain, info, observation, self.rules, with_expert=self.with_expert)
 
     @torch.no_grad()
     def act(
@@ -212,8 +83,8 @@ class Player:
         Args:
             slots: B episodes, up to date with their last observation.
             infos: Their last infos.
-            draws: [B, Sizes.draws] uniform random numbers in [0, 1) for the switch, the subgoal,
-                the action and each word; None to take the most likely ones.
+            draws: [B, draws] uniform random numbers in [0, 1) for the switch, the subgoal, the
+                action, each word and the strategy; None to take the most likely ones.
             with_values: Whether to ask the critic too.
             script: B demonstrated turns to follow as far as they are permitted; what is recorded
                 then is the network's view of them.
@@ -221,7 +92,7 @@ class Player:
         Returns:
             B tagged texts for the environment, and the decisions.
         """
-        before = self._situation(slots)
+        before, begun, log_strategy = self._situation(slots, draws)
         boundary, asked, log_switch = self._switch(slots, before, draws, script)
         planned, subgoal_choice, log_subgoal = self._plan(slots, before, boundary, draws, script)
         after = self._with_subgoals(slots, before, boundary)
@@ -238,14 +109,16 @@ class Player:
             spelled=spelling.rows,
             boundary=boundary,
             asked=asked,
+            begun=begun,
             subgoal_choice=subgoal_choice,
             action_choice=action_choice,
             composed=spelling.composed,
             word_choice=spelling.choice,
+            log_strategy=log_strategy,
             log_switch=log_switch,
             log_subgoal=log_subgoal,
             log_action=log_action,
-            values=self._values(before, after) if with_values else np.zeros((0, 3), np.float32),
+            values=self._values(before, after) if with_values else _no_values(len(slots)),
         )
         texts = [
             render(
@@ -257,7 +130,14 @@ class Player:
         ]
         return texts, decisions
 
-    def _situation(self, slots: Sequence[Slot]) -> Situation:
+    @torch.no_grad()
+    def log_strategies(self, slots: Sequence[Slot]) -> FloatArray:
+        """[B, strategies] log-probabilities of the strategies for episodes that begin."""
+        state, state_types, _ = self._bare_situation(slots).tensors()
+        log_probs: FloatArray = self.network.devise(state, state_types).numpy()
+        return log_probs
+
+    def _bare_situation(self, slots: Sequence[Slot]) -> Situation:
         domain = self.domain
         return Situation(
             np.array([domain.encode_state(s.memory, s.running) for s in slots], np.float32),
@@ -265,6 +145,36 @@ class Player:
             np.array([s.code for s in slots], np.float32),
             np.array([s.types for s in slots], np.int64),
         )
+
+    def _situation(
+        self, slots: Sequence[Slot], draws: NDArray[np.float64] | None
+    ) -> tuple[Situation, BoolArray, FloatArray]:
+        """What is seen before the turn, strategies included; an episode that begins gets one."""
+        situation = self._bare_situation(slots)
+        begun, log_strategy = np.zeros(len(slots), np.bool_), np.zeros(len(slots), np.float32)
+        if self.network.strategist is None:
+            return situation, begun, log_strategy
+        begun |= [slot.subgoal is None for slot in slots]
+        if begun.any():
+            fresh = [slot for slot, begins in zip(slots, begun, strict=True) if begins]
+            own = None if draws is None else draws[begun, -1]
+            log_strategy[begun] = self._devise(fresh, situation.take(begun), own)
+        numbers = np.array([[slot.strategy] for slot in slots], np.int64)
+        situation.state_types = np.concatenate([situation.state_types, numbers], 1)
+        return situation, begun, log_strategy
+
+    def _devise(
+        self, slots: Sequence[Slot], situation: Situation, draws: NDArray[np.float64] | None
+    ) -> FloatArray:
+        """Chooses a strategy for episodes that have none; returns the log-probability of each."""
+        state, state_types, _ = situation.tensors()
+        log_probs = self.network.devise(state, state_types).numpy()
+        for slot, drawn in zip(slots, _choose(log_probs, draws).tolist(), strict=True):
+            if slot.strategy is None:
+                slot.strategy = drawn
+        chosen = np.array([slot.strategy for slot in slots], np.int64)
+        log_strategy: FloatArray = log_probs[np.arange(len(slots)), chosen]
+        return log_strategy
 
     def _switch(
         self,
@@ -277,13 +187,14 @@ class Player:
         log_on = torch.nn.functional.logsigmoid(logits).numpy()
         log_off = torch.nn.functional.logsigmoid(-logits).numpy()
         running = np.array([slot.outcome == "running" for slot in slots])
-        asked = running.copy()
+        asked = running & self.rules.asks_switch
         if script is not None:
             pairs = zip(slots, script, strict=True)
             wanted = np.array([slot.subgoal != instruction.subgoal for slot, instruction in pairs])
         else:
             wanted = (0.5 if draws is None else draws[:, 0]) < np.exp(log_on)
-            for turn in np.flatnonzero(wanted & running).tolist():
+            wanted = wanted & asked
+            for turn in np.flatnonzero(wanted).tolist():
                 wanted[turn] = asked[turn] = bool(slots[turn].choices())
         boundary = ~running | wanted
         log_switch = np.where(asked, np.where(boundary, log_on, log_off), 0.0)
@@ -436,6 +347,10 @@ class _Spelling(NamedTuple):
     """[rows]"""
     log_words: FloatArray
     """[c]"""
+
+
+def _no_values(turns: int) -> FloatArray:
+    return np.zeros((turns, 3), np.float32)
 
 
 def _choose(log_probs: FloatArray, draws: NDArray[np.float64] | None) -> IntArray:

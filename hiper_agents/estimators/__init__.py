@@ -17,9 +17,20 @@ one through the entry-point group `hiper.estimators`. This package knows nothing
 networks or losses.
 """
 
-from hiper_agents.estimators import gae, hae
+from hiper_agents.estimators import (
+    archer,
+    gae,
+    gear,
+    gigpo,
+    grpo,
+    hae,
+    reinforce_pp,
+    rloo,
+    strata,
+)
 from hiper_agents.estimators.advantages import Advantages, whiten
 from hiper_agents.estimators.batch import TurnBatch
+from hiper_agents.estimators.needs import Needs
 from hiper_agents.estimators.registry import (
     ENTRY_POINT_GROUP,
     Estimator,
@@ -35,12 +46,20 @@ __all__ = [
     "Advantages",
     "Estimator",
     "EstimatorError",
+    "Needs",
     "TurnBatch",
     "UnknownEstimatorError",
+    "archer",
     "gae",
+    "gear",
     "get_estimator",
+    "gigpo",
+    "grpo",
     "hae",
     "list_estimators",
     "register_estimator",
+    "reinforce_pp",
+    "rloo",
+    "strata",
     "whiten",
 ]

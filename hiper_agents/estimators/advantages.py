@@ -61,13 +61,17 @@ def whiten(advantages: Advantages, batch: TurnBatch) -> Advantages:
     return replace(advantages, low=low, high=high, switch=_whiten(advantages.switch, everywhere))
 
 
+def standardised(values: FloatArray) -> FloatArray:
+    """Values [n] less their mean, over their standard deviation; 0 if equal up to rounding."""
+    if not len(values):
+        return values.copy()
+    deviation = values.std()
+    if deviation > _ROUNDING * np.abs(values).max():
+        return np.asarray((values - values.mean()) / deviation)
+    return np.zeros_like(values)
+
+
 def _whiten(advantage: FloatArray, own: BoolArray) -> FloatArray:
     whitened = advantage.copy()
-    if own.any():
-        scale = np.abs(advantage[own]).max()
-        deviation = advantage[own].std()
-        if deviation > _ROUNDING * scale:
-            whitened[own] = (advantage[own] - advantage[own].mean()) / deviation
-        else:
-            whitened[own] = 0.0
+    whitened[own] = standardised(advantage[own])
     return whitened

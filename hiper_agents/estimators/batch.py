@@ -7,6 +7,7 @@ about tokens, prompts or networks.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -41,6 +42,13 @@ class TurnBatch:
         turn: Position within the trajectory, from 0 without gaps, int64 [N].
         group_id: Task group of the trajectory, integers or strings [N].
         state_key: Equal for equal states, integers or strings [N].
+        strategy_id: Equal for turns whose rollouts share a strategy, integers or strings [N].
+            This and the columns below are optional: None, or there for every turn.
+        off_plan: The turn leaves its rollout's strategy, bool [N].
+        divergence: Between the policy at the turn and the same policy once it is told the expert's
+            plan, float64 [N], at least 0.
+        q_value: Value of the state and the action taken, the lower of a twin critic's two,
+            float64 [N].
 
     Raises:
         TypeError: If a column has a type that it cannot have.
@@ -59,6 +67,10 @@ class TurnBatch:
     turn: IntArray
     group_id: NDArray[Any]
     state_key: NDArray[Any]
+    strategy_id: NDArray[Any] | None = None
+    off_plan: BoolArray | None = None
+    divergence: FloatArray | None = None
+    q_value: FloatArray | None = None
 
     def __post_init__(self) -> None:
         for name in ("reward", "value_low", "value_high", "value_switch"):
@@ -68,7 +80,12 @@ class TurnBatch:
         for name in ("trajectory_id", "group_id", "state_key"):
             object.__setattr__(self, name, as_keys(name, getattr(self, name)))
         object.__setattr__(self, "turn", as_ints("turn", self.turn))
+        for name, convert in OPTIONAL_COLUMNS.items():
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, convert(name, getattr(self, name)))
         for field in fields(self):
+            if getattr(self, field.name) is None:
+                continue
             shape = getattr(self, field.name).shape
             if len(shape) != 1 or shape != self.reward.shape:
                 raise ValueError(
@@ -157,3 +174,25 @@ def as_keys(name: str, values: ArrayLike) -> NDArray[Any]:
     if array.dtype.kind not in "iuUS" and array.size:
         raise TypeError(f"{name} must hold integers or strings, not {array.dtype}")
     return array
+
+
+def as_distances(name: str, values: ArrayLike) -> FloatArray:
+    """Converts a column to float64 that is nowhere negative.
+
+    Raises:
+        TypeError: If the values are not real numbers.
+        ValueError: If a value is negative or not finite.
+    """
+    array = as_floats(name, values)
+    if array.min(initial=0.0) < 0.0:
+        raise ValueError(f"{name} holds a negative value")
+    return array
+
+
+#: The columns of `TurnBatch` that may be missing, with what converts and checks each.
+OPTIONAL_COLUMNS: dict[str, Callable[[str, ArrayLike], NDArray[Any]]] = {
+    "strategy_id": as_keys,
+    "off_plan": as_bools,
+    "divergence": as_distances,
+    "q_value": as_floats,
+}

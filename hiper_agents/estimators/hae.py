@@ -23,6 +23,7 @@ def hae(
     lam_low: float = 1.0,
     lam_high: float = 0.95,
     bootstrap_truncated: bool = True,
+    boundary_bootstrap: bool = True,
 ) -> Advantages:
     """Estimates the advantages of the low, high and switch heads.
 
@@ -47,6 +48,9 @@ def hae(
         lam_low: Decay of the low head's trace a turn, in [0, 1].
         lam_high: Decay of the high head's trace an option, in [0, 1].
         bootstrap_truncated: Whether a truncated end is worth the last value, or 0.
+        boundary_bootstrap: Whether the low head's V' at the end of a segment that another one
+            follows is V_H of the next boundary, or 0. An ablation: with 0, an action is worth only
+            the reward within its own option. The other heads do not read it.
 
     Returns:
         Advantages and value targets. `high` is 0 outside boundary turns, where no subgoal was
@@ -66,7 +70,8 @@ def hae(
     bootstrapped = last & ~layout.sort(batch.terminated)[layout.ends] & bootstrap_truncated
 
     after_high = np.where(bootstrapped, value_high, _following(value_high, last))
-    after_low = np.where(bootstrapped, value_low[layout.ends], after_high)
+    next_option = after_high if boundary_bootstrap else 0.0
+    after_low = np.where(bootstrapped, value_low[layout.ends], next_option)
 
     low = _low(layout, reward, value_low, after_low, gamma, lam_low)
     returns_switch = _segment_returns(layout, reward, after_high, gamma)

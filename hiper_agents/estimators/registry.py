@@ -14,14 +14,22 @@ from typing import Any, Protocol, cast
 
 from hiper_agents.estimators.advantages import Advantages
 from hiper_agents.estimators.batch import TurnBatch
+from hiper_agents.estimators.needs import Needs
 from hiper_base.errors import HiperError
 
 ENTRY_POINT_GROUP = "hiper.estimators"
 COMMON_SETTINGS = ("gamma", "lam_low", "lam_high", "bootstrap_truncated")
+# Who fills an optional column when `hiper train` runs.
+_PROVIDERS = {
+    "strategy_id": "`hiper train` fills it with its strategies",
+    "off_plan": "`hiper train` does not fill it",
+    "divergence": "`hiper train` fills it with its teacher",
+    "q_value": "`hiper train` fills it with its twin critic",
+}
 
 
 class EstimatorError(HiperError):
-    """An estimator cannot be loaded, or returned something that is not its batch's advantages."""
+    """An estimator cannot be loaded, lacks a column, or returned no advantages of its batch."""
 
 
 class UnknownEstimatorError(EstimatorError, ValueError):
@@ -38,9 +46,11 @@ class Estimator(Protocol):
         flat: Whether it sees a turn as one step. Its baseline, `value_low`, has to be the value
             before anything was decided in the turn; to a hierarchical estimator it is the value
             once the subgoal is chosen, which would hide from a flat one what the choice was worth.
+        needs: What it asks of the rollouts.
     """
 
     flat: bool
+    needs: Needs
 
     def __call__(
         self,
@@ -60,16 +70,17 @@ _registry: dict[str, Estimator] = {}
 
 
 def register_estimator(
-    name: str, *, flat: bool = False, replace: bool = False
+    name: str, *, flat: bool = False, needs: Needs | None = None, replace: bool = False
 ) -> Callable[[Callable[..., Advantages]], Estimator]:
     """Registers the decorated function as the estimator `name`.
 
-    The decorated function checks its keyword arguments by name, and that it returns one advantage
-    a turn.
+    The decorated function checks its keyword arguments by name, that the columns it needs are
+    there, and that it returns one advantage a turn.
 
     Args:
         name: What `get_estimator` and the command line call it.
         flat: Whether it sees a turn as one step; see `Estimator`.
+        needs: What it asks of the rollouts; by default nothing but a critic.
         replace: Whether it may take the name of an estimator that is registered already.
 
     Raises:
@@ -85,7 +96,7 @@ def register_estimator(
                 f"an estimator named {name!r} is registered already; "
                 "pass replace=True to replace it"
             )
-        _registry[name] = _checked(name, function, flat)
+        _registry[name] = _checked(name, function, flat, needs or Needs())
         return _registry[name]
 
     return decorate
@@ -132,12 +143,14 @@ def _load_plugin(name: str) -> None:
         function = found[0].load()
     except Exception as error:
         raise EstimatorError(f"estimator {name!r} cannot be loaded from {targets[0]}") from error
-    # A module that decorates its own function has registered it while it was loaded.
+    # A module that decorates its own function has registered it while it was loaded; under another
+    # name, perhaps, but what it declared there holds here as well.
     if name not in _registry:
-        register_estimator(name)(function)
+        flat, needs = getattr(function, "flat", False), getattr(function, "needs", None)
+        register_estimator(name, flat=flat, needs=needs)(function)
 
 
-def _checked(name: str, function: Callable[..., Advantages], flat: bool) -> Estimator:
+def _checked(name: str, function: Callable[..., Advantages], flat: bool, needs: Needs) -> Estimator:
     parameters = list(inspect.signature(function).parameters.values())[1:]
     accepted = [p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)]
     open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
@@ -152,6 +165,7 @@ def _checked(name: str, function: Callable[..., Advantages], flat: bool) -> Esti
             raise TypeError(
                 f"estimator {name!r} takes no {', '.join(unknown)}; it takes {', '.join(accepted)}"
             )
+        _check_columns(name, needs, batch)
         advantages = function(batch, **settings)
         _check_result(name, advantages, len(batch))
         if flat and not advantages.flat:
@@ -160,7 +174,18 @@ def _checked(name: str, function: Callable[..., Advantages], flat: bool) -> Esti
 
     checked = cast("Estimator", estimator)
     checked.flat = flat
+    checked.needs = needs
     return checked
+
+
+def _check_columns(name: str, needs: Needs, batch: TurnBatch) -> None:
+    for column in needs.columns:
+        if getattr(batch, column) is None:
+            raise EstimatorError(
+                f"estimator {name!r} needs the column {column}, which this batch lacks; "
+                f"{_PROVIDERS[column]}, other programs do with "
+                f"OptionRolloutBuffer.annotate({column}=...)"
+            )
 
 
 def _check_result(name: str, advantages: Advantages, turns: int) -> None:

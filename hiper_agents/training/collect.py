@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hiper_agents.buffer import OptionRolloutBuffer, stable_key
 from hiper_agents.compact.player import Decisions, Player
+from hiper_agents.training.columns import ColumnProvider
 from hiper_envs.core import Episode, StepResult, TaskSource
 
 # Columns of Decisions.values.
@@ -49,8 +50,12 @@ def collect(
     rng: np.random.Generator,
     *,
     max_turns: int,
+    groups: Sequence[int] | NDArray[np.int64] | None = None,
     flat: bool = False,
+    with_values: bool = True,
     success_bonus: float = 0.0,
+    keep_penalty: float = 0.0,
+    providers: Sequence[ColumnProvider] = (),
 ) -> Rollout:
     """Plays one episode of each task with the sampling policy.
 
@@ -61,31 +66,40 @@ def collect(
         buffer: Gets one row a turn; cleared first.
         rng: The only source of randomness.
         max_turns: Steps until an episode is truncated.
+        groups: Group of each episode; None for its task.
         flat: Whether the estimator is flat: `value_low` is then the critic's value before the turn
             (that of the switch head), not the one that knows the chosen subgoal.
+        with_values: Whether there is a critic to ask; the values are 0 otherwise.
         success_bonus: Added to the reward of the turn that brings success.
+        keep_penalty: Taken off the reward of every turn that goes on with its option.
+        providers: Told of every turn.
     """
     buffer.clear()
     opened = [source.open(task) for task in tasks]
     episodes = [Episode(task, max_turns) for task in opened]
     slots = [player.open(episode.info, episode.observation) for episode in episodes]
+    group = np.asarray(tasks if groups is None else groups, np.int64)
+    for provider in providers:
+        provider.begin(slots, group, rng)
     won = np.zeros(len(tasks), np.bool_)
     scores = np.zeros(len(tasks))
     options = np.zeros(len(tasks), np.int64)
     history: list[Decisions] = []
     running = np.arange(len(tasks))
-    group = np.asarray(tasks, np.int64)
     turn = 0
     while len(running):
         keys = [stable_key(episodes[i].observation) for i in running]
-        texts, decisions = player.act(
-            [slots[i] for i in running],
-            [episodes[i].info for i in running],
-            rng.random((len(running), player.domain.sizes.draws)),
-            with_values=True,
-        )
+        acting = [slots[i] for i in running]
+        infos = [episodes[i].info for i in running]
+        draws = rng.random((len(running), player.draws))
+        texts, decisions = player.act(acting, infos, draws, with_values=with_values)
+        for provider in providers:
+            provider.decided(acting, infos, decisions)
         steps = [episodes[i].step(text) for i, text in zip(running, texts, strict=True)]
-        rewards = [step[1] + success_bonus * step[4]["won"] for step in steps]
+        rewards = [
+            step[1] + success_bonus * step[4]["won"] - keep_penalty * (not begins)
+            for step, begins in zip(steps, decisions.boundary, strict=True)
+        ]
         ended = _store(buffer, decisions, steps, rewards, keys, running, group[running], turn, flat)
         history.append(decisions)
         won[running] = [step[4]["won"] for step in steps]

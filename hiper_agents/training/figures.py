@@ -31,18 +31,19 @@ ESTIMATOR_COLORS = {"hae": COLORS[0], "gae": COLORS[1]}
 GRID_POINTS = 400
 #: In per cent of the axis.
 LABEL_HEIGHT = 5.0
-_INK, _MUTED, _LINES = "#14140f", "#76756f", "#e4e3dd"
+#: Text, axes and what stands back, lines of the grid.
+INK, MUTED, LINES = "#14140f", "#76756f", "#e4e3dd"
 # Any, because the names of settings that matplotlib's own types allow differ between versions.
-_STYLE: Any = {
+STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": 9.5,
-    "axes.edgecolor": _MUTED,
-    "axes.labelcolor": _INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
     "svg.fonttype": "path",
     "svg.hashsalt": "hiper-gym",
 }
@@ -106,7 +107,7 @@ def training_curve(
         raise MissingDependencyError(
             'figures need matplotlib: pip install "hiper-gym[compact]"'
         ) from error
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         # A figure made without pyplot draws with Agg and leaves no state behind.
         figure = Figure(figsize=(9.0, 3.8), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
@@ -169,7 +170,7 @@ def _save(figure: Figure, path: Path, **settings: Any) -> None:
 
 def _draw(axes: Axes, curves: Sequence[Curve], unit: str, references: Mapping[str, float]) -> None:
     for value in references.values():
-        axes.axhline(100 * value, color=_MUTED, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
+        axes.axhline(100 * value, color=MUTED, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
     for label, color in _colors(curves).items():
         group = [(getattr(c, unit), 100 * c.success) for c in curves if c.label == label]
         x, means, errors = band(group)
@@ -181,7 +182,7 @@ def _draw(axes: Axes, curves: Sequence[Curve], unit: str, references: Mapping[st
         axes.plot(x, means, color=color, linewidth=2.0, zorder=3, label=f"{_shown(label)}, {runs}")
     axes.set_xlim(left=0)
     axes.set_ylim(0, 101)
-    axes.grid(axis="y", color=_LINES, linewidth=0.8)
+    axes.grid(axis="y", color=LINES, linewidth=0.8)
     axes.set_axisbelow(True)
 
 
@@ -204,7 +205,7 @@ def _label(left: Axes, right: Axes, references: Mapping[str, float]) -> None:
             textcoords="offset points",
             va="center",
             fontsize=8,
-            color=_MUTED,
+            color=MUTED,
             annotation_clip=False,
         )
 

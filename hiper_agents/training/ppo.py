@@ -4,7 +4,9 @@ Each block has its own ratio, its own clipping and its own advantage (HiPER, arX
 on the switch of every turn, A_H on the subgoal of boundary turns, A_L on the action of every turn),
 and each head's loss is averaged over its own turns. A flat estimator gives the same advantage to
 all three. The words of a composed action are part of the action: their log-probabilities are added
-to its own. Nothing here knows which estimator the advantages come from.
+to its own. An episode's strategy, where there is one, is a fourth block, in the first turn: it
+takes the high head's advantage, and the first subgoal, which follows it, the low head's. Nothing
+here knows which estimator the advantages come from.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ class PPOConfig:
     """Weight of the executor's entropy."""
     entropy_word: float = 0.0
     """Weight of the entropy of the choice of a word, where actions are composed of words."""
+    entropy_strategy: float = 0.01
+    """Weight of the entropy of the choice of a strategy, where the estimator asks for some."""
     max_grad_norm: float = 0.5
     """Gradients of policy and critic are each clipped to this norm."""
 
@@ -73,6 +77,8 @@ def update(
     advantages: Advantages,
     rng: np.random.Generator,
     config: PPOConfig,
+    *,
+    critic: bool = True,
 ) -> dict[str, float]:
     """Runs all epochs on one iteration's turns.
 
@@ -83,6 +89,7 @@ def update(
         advantages: Per turn, already whitened if they are to be.
         rng: Shuffles the turns.
         config: The settings.
+        critic: Whether the critic learns too.
 
     Returns:
         Means over all minibatches of the losses, entropies, the share of clipped action ratios and
@@ -93,7 +100,7 @@ def update(
     updates = 0
     for _ in range(config.epochs):
         for chosen in minibatches(turns, config.minibatch, rng):
-            losses = _losses(network, decisions, advantages, chosen, config)
+            losses = _losses(network, decisions, advantages, chosen, config, critic)
             _step(optimizer, losses["total"], config)
             updates += 1
             for name, value in losses.items():
@@ -144,6 +151,10 @@ class Replay:
     """[b] their rows among all boundary turns."""
     asked: Tensor
     """[B] where the switch head decided."""
+    begun: np.ndarray
+    """[e] those of `turns` in which a strategy was chosen."""
+    log_strategy: Tensor
+    """[e]"""
     log_switch: Tensor
     """[B]"""
     log_subgoal: Tensor
@@ -187,11 +198,19 @@ def replay(network: CompactNetwork, decisions: Decisions, turns: np.ndarray) -> 
     if network.speller is not None:
         log_words, entropies["entropy_word"] = _respell(network, decisions, turns)
         log_action = log_action + log_words
+    begun = np.flatnonzero(decisions.begun[turns])
+    log_strategy = torch.zeros(0)
+    if network.strategist is not None:
+        log_devise = network.devise(state[begun], state_types[begun])
+        log_strategy = _pick(log_devise, decisions.before.state_types[turns[begun], -1])
+        entropies["entropy_strategy"] = _entropy(log_devise)
     return Replay(
         turns=turns,
         boundaries=turns[begins],
         planned=planned,
         asked=asked,
+        begun=turns[begun],
+        log_strategy=log_strategy,
         log_switch=log_switch,
         log_subgoal=log_subgoal,
         log_action=log_action,
@@ -228,29 +247,45 @@ def _losses(
     advantages: Advantages,
     turns: np.ndarray,
     config: PPOConfig,
+    critic: bool,
 ) -> dict[str, Tensor]:
     now = replay(network, decisions, turns)
     old_switch = _tensor(decisions.log_switch[turns])
     old_subgoal = _tensor(decisions.log_subgoal[now.planned])
     old_action = _tensor(decisions.log_action[turns])
     a_switch = _tensor(advantages.switch[turns])
-    a_high = _tensor(advantages.high[now.boundaries])
+    # With strategies, what is chosen in the first turn is the strategy; the subgoal follows it.
+    high = np.where(decisions.begun, advantages.low, advantages.high)
+    a_high = _tensor(high[now.boundaries])
     a_low = _tensor(advantages.low[turns])
     losses = {
         "policy_switch": _clipped(now.log_switch, old_switch, a_switch, config.clip, now.asked),
         "policy_subgoal": _clipped(now.log_subgoal, old_subgoal, a_high, config.clip),
         "policy_action": _clipped(now.log_action, old_action, a_low, config.clip),
-        "value_low": _squared(now.value_low, advantages.returns_low[turns]),
-        "value_high": _squared(now.value_high, advantages.returns_high[now.boundaries]),
-        "value_switch": _squared(now.value_switch, advantages.returns_switch[turns]),
     }
+    if critic:
+        losses |= {
+            "value_low": _squared(now.value_low, advantages.returns_low[turns]),
+            "value_high": _squared(now.value_high, advantages.returns_high[now.boundaries]),
+            "value_switch": _squared(now.value_switch, advantages.returns_switch[turns]),
+        }
+    if network.strategist is not None:
+        old_strategy = _tensor(decisions.log_strategy[now.begun])
+        a_strategy = _tensor(advantages.high[now.begun])
+        losses["policy_strategy"] = _clipped(
+            now.log_strategy, old_strategy, a_strategy, config.clip
+        )
     bonus = (
         config.entropy_switch * now.entropies["entropy_switch"]
         + config.entropy_subgoal * now.entropies["entropy_subgoal"]
         + config.entropy_action * now.entropies["entropy_action"]
     )
-    if "entropy_word" in now.entropies:
-        bonus = bonus + config.entropy_word * now.entropies["entropy_word"]
+    for name, weight in (
+        ("entropy_word", config.entropy_word),
+        ("entropy_strategy", config.entropy_strategy),
+    ):
+        if name in now.entropies:
+            bonus = bonus + weight * now.entropies[name]
     total = torch.stack(list(losses.values())).sum() - bonus
     with torch.no_grad():
         log_ratio = now.log_action - old_action

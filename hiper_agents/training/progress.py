@@ -38,6 +38,7 @@ class TrainingProgress:
         minutes: Time budget of the run over all its sittings; None for no limit.
         iterations: Number of iterations after which the run ends; None for no limit.
         console: Where to show it; standard output when None.
+        turns: Number of turns after which the run ends; None for no limit.
         clock: Seconds of a clock that never goes back.
 
     Example:
@@ -52,10 +53,12 @@ class TrainingProgress:
         iterations: int | None,
         console: Console | None = None,
         *,
+        turns: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._minutes = minutes
         self._iterations = iterations
+        self._turns = turns
         self._console = console or Console()
         self._clock = clock
         self._metrics: Mapping[str, Any] = {}
@@ -125,6 +128,10 @@ class TrainingProgress:
                 pace = (seconds - start) / (iteration - first)
                 waited = self._clock() - self._updated
                 estimates.append(pace * (self._iterations - iteration) - waited)
+        turns = number(self._metrics.get("turns"))
+        if self._turns is not None and turns:
+            seconds, waited = self.elapsed, self._clock() - self._updated
+            estimates.append((seconds - waited) / turns * (self._turns - turns) - waited)
         return max(0.0, min(estimates)) if estimates else None
 
     @property
@@ -135,6 +142,8 @@ class TrainingProgress:
             shares.append(self.elapsed / (60.0 * self._minutes))
         if self._iterations:
             shares.append((number(self._metrics.get("iteration")) or 0.0) / self._iterations)
+        if self._turns:
+            shares.append((number(self._metrics.get("turns")) or 0.0) / self._turns)
         return min(1.0, max(shares)) if shares else None
 
     def render(self) -> RenderableType:

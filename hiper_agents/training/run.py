@@ -7,11 +7,12 @@ exactly as if nothing had happened.
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,88 +21,34 @@ import torch
 from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.buffer import OptionRolloutBuffer
 from hiper_agents.compact.domain import domain_of, make_domain
-from hiper_agents.compact.network import CompactNetwork, NetworkConfig
+from hiper_agents.compact.flat import domain_under
+from hiper_agents.compact.network import CompactNetwork
 from hiper_agents.compact.player import Player
 from hiper_agents.environments import make_env
-from hiper_agents.estimators import get_estimator
+from hiper_agents.estimators import Estimator, Needs, get_estimator
 from hiper_agents.estimators.advantages import whiten
+from hiper_agents.estimators.registry import COMMON_SETTINGS
 from hiper_agents.families import family_of
-from hiper_agents.training.checkpoint import read_checkpoint, restore, save_checkpoint
+from hiper_agents.training.checkpoint import (
+    read_checkpoint,
+    read_extra,
+    restore,
+    save_checkpoint,
+)
 from hiper_agents.training.collect import Rollout, collect
+from hiper_agents.training.columns import provider_classes
+from hiper_agents.training.config import CONFIG_FILE, TrainConfig, config_for, read_config
 from hiper_agents.training.metrics import Metrics, MetricsLog
-from hiper_agents.training.ppo import PPOConfig, make_optimizer, update
+from hiper_agents.training.ppo import make_optimizer, update
 from hiper_agents.training.sampler import TaskSampler
 from hiper_agents.training.warm_start import warm_start
 from hiper_base.errors import HiperError
 from hiper_base.files import write_text
-from hiper_envs.core import TaskSource
+from hiper_envs.core import HierarchicalTextEnv
 
-CONFIG_FILE = "config.json"
 LOG = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Settings of a training run; they are kept in the run folder as `config.json`."""
-
-    env: str = "HiPER-ALFWorld-v0"
-    """Gymnasium id of the environment."""
-    agent: str = "compact"
-    """Which agent to train: compact, a small network for the CPU."""
-    estimator: str = "hae"
-    """Advantage estimator, by its registered name."""
-    split: str | None = None
-    """Tasks to train on: by default `train`, or generated ones where no data is installed."""
-    task_types: tuple[str, ...] | None = None
-    """Train on these task types only."""
-    minutes: float | None = 10.0
-    """Time budget, counted over all sittings of a run."""
-    iterations: int | None = None
-    """Stop after so many iterations; None for no limit."""
-    seed: int = 0
-    """Of everything random."""
-    episodes: int = 128
-    """Episodes in an iteration."""
-    max_turns: int = 50
-    """Steps until an episode is truncated."""
-    success_bonus: float = 0.0
-    """Reward for success besides the benchmark's own, which counts what is nearly right too."""
-    gamma: float = 0.99
-    """Discount a turn."""
-    lam_low: float = 0.95
-    """Decay of the traces within an option, and of flat GAE."""
-    lam_high: float = 0.95
-    """Decay of the traces over options."""
-    bootstrap_truncated: bool = False
-    """Whether an episode that was cut off is worth its last value, or nothing."""
-    hard_share: float = 0.5
-    """Share of the episodes that goes to the task types that fail."""
-    natural_share: float = 0.0
-    """Share of the episodes that is drawn from all tasks alike, whatever their type; the other two
-    shares divide the rest."""
-    warm_start: int = 0
-    """Demonstrations of the searching expert to imitate first; 0 learns from success alone."""
-    checkpoint_seconds: float = 30.0
-    """Time between checkpoints."""
-    tensorboard: bool = True
-    """Whether to write TensorBoard files."""
-    network: NetworkConfig = field(default_factory=NetworkConfig)
-    """Sizes of the network."""
-    ppo: PPOConfig = field(default_factory=PPOConfig)
-    """Settings of the update."""
-
-
-def config_for(env: str) -> TrainConfig:
-    """The settings that suit an environment; what `hiper train --env` begins with.
-
-    Raises:
-        HiperError: If no agent can be trained there.
-    """
-    config = TrainConfig(env=env)
-    given = dict(make_domain(domain_of(env)).settings)
-    for part in ("network", "ppo"):
-        given[part] = replace(getattr(config, part), **given.get(part, {}))
-    return replace(config, **given)
+__all__ = ["TrainConfig", "Trainer", "config_for", "read_config", "train"]
 
 
 class Trainer:
@@ -115,49 +62,66 @@ class Trainer:
     """
 
     def __init__(self, config: TrainConfig) -> None:
-        if config.agent != "compact":
-            raise HiperError(f"cannot train agent {config.agent!r}; this version trains: compact")
-        if config.minutes is None and config.iterations is None:
-            raise HiperError("nothing says when to stop: give --minutes or --iterations")
-        self.config = config
         self.estimate = get_estimator(config.estimator)
-        self.source = _tasks(config)
+        needs = self.estimate.needs
+        _check(config, self.estimate)
+        self.group_size = _group_size(config, needs)
+        classes = provider_classes(needs, config.estimator)
+        for provider in classes.values():
+            config = provider.adapt(config, needs)
+        self.config = config
+        env = _environment(config)
+        self.source, self.max_turns = env.source, env.max_turns
         self.sampler = TaskSampler(
             self.source.task_types, config.hard_share, natural_share=config.natural_share
         )
         torch.manual_seed(config.seed)
         self.rng = np.random.default_rng(config.seed)
-        self.domain = make_domain(domain_of(config.env))
-        self.network = CompactNetwork(self.domain.sizes, config.network)
+        domain = domain_under(config.rules, make_domain(domain_of(config.env)))
+        self.network = CompactNetwork(domain.sizes, config.network)
         self.optimizer = make_optimizer(self.network, config.ppo)
-        self.player = Player(self.network, self.domain)
+        with_expert = any(provider.with_expert for provider in classes.values())
+        self.player = Player(self.network, domain, config.rules, with_expert=with_expert)
+        self.providers = {
+            column: provider(config, self.player, needs) for column, provider in classes.items()
+        }
         self.buffer = OptionRolloutBuffer()
         self.iteration = self.total_episodes = self.total_turns = 0
         self.seconds = 0.0
 
     @property
     def is_finished(self) -> bool:
-        """Whether the time or the iterations are used up."""
+        """Whether the time, the iterations or the turns are used up."""
         config = self.config
-        return (config.minutes is not None and self.seconds >= 60.0 * config.minutes) or (
-            config.iterations is not None and self.iteration >= config.iterations
+        budgets = (
+            (None if config.minutes is None else 60.0 * config.minutes, self.seconds),
+            (config.iterations, self.iteration),
+            (config.turns, self.total_turns),
         )
+        return any(budget is not None and used >= budget for budget, used in budgets)
 
     def iterate(self) -> Metrics:
         """Plays one iteration's episodes and learns from them."""
         config, started = self.config, time.perf_counter()
-        tasks = self.sampler.draw(config.episodes, self.rng)
+        groups = config.episodes // self.group_size
         rollout = collect(
             self.player,
             self.source,
-            tasks,
+            np.repeat(self.sampler.draw(groups, self.rng), self.group_size).tolist(),
             self.buffer,
             self.rng,
-            max_turns=config.max_turns,
+            groups=np.repeat(np.arange(groups), self.group_size),
+            max_turns=self.max_turns,
             flat=self.estimate.flat,
+            with_values=self.estimate.needs.critic,
             success_bonus=config.success_bonus,
+            keep_penalty=config.keep_penalty,
+            providers=tuple(self.providers.values()),
         )
         self.sampler.observe(rollout.task_types, rollout.won)
+        figures: dict[str, float] = {}
+        for provider in self.providers.values():
+            figures |= provider.annotate(self.buffer, rollout.decisions, self.rng)
         batch = self.buffer.batch()
         advantages = self.estimate(
             batch,
@@ -165,21 +129,25 @@ class Trainer:
             lam_low=config.lam_low,
             lam_high=config.lam_high,
             bootstrap_truncated=config.bootstrap_truncated,
+            **config.estimator_settings,
         )
+        if config.whiten:
+            advantages = whiten(advantages, batch)
         losses = update(
             self.network,
             self.optimizer,
             rollout.decisions,
-            whiten(advantages, batch),
+            advantages,
             self.rng,
             config.ppo,
+            critic=self.estimate.needs.critic,
         )
         elapsed = time.perf_counter() - started
         self.iteration += 1
         self.total_episodes += config.episodes
         self.total_turns += len(batch)
         self.seconds += elapsed
-        return self._metrics(rollout, len(batch) / elapsed, losses)
+        return self._metrics(rollout, len(batch) / elapsed, losses | figures)
 
     def warm_start(self) -> None:
         """Imitates the searching expert, if the settings ask for it; counts as training time."""
@@ -193,7 +161,7 @@ class Trainer:
             tasks,
             self.rng,
             config.ppo,
-            max_turns=config.max_turns,
+            max_turns=self.max_turns,
         )
         self.seconds += time.perf_counter() - started
         LOG.info("imitated %d demonstrations, loss %.3f", config.warm_start, loss)
@@ -210,14 +178,12 @@ class Trainer:
             "success": self.sampler.success,
             "rng": self.rng.bit_generator.state,
         }
-        save_checkpoint(
-            run,
-            self.network,
-            self.config.network,
-            self.domain,
-            self.optimizer,
-            progress,
-        )
+        extra = {
+            f"{column}.{name}": tensor
+            for column, provider in self.providers.items()
+            for name, tensor in provider.state().items()
+        }
+        save_checkpoint(run, self.player, self.config.network, self.optimizer, progress, extra)
 
     def load(self, run: Path) -> None:
         """Goes on from a checkpoint of the same settings.
@@ -226,7 +192,12 @@ class Trainer:
             CheckpointError: If there is none, or it is damaged.
         """
         document = read_checkpoint(run)
-        restore(run, document, self.network, self.domain, self.optimizer)
+        restore(run, document, self.network, self.player.domain, self.optimizer)
+        extra = read_extra(run, document)
+        for column, provider in self.providers.items():
+            prefix = f"{column}."
+            own = {n.removeprefix(prefix): t for n, t in extra.items() if n.startswith(prefix)}
+            provider.restore(own)
         self.iteration, self.seconds = document["iteration"], document["seconds"]
         self.total_episodes, self.total_turns = document["episodes"], document["turns"]
         self.sampler.success = document["success"]
@@ -295,11 +266,60 @@ def train(
     return trainer
 
 
-def _tasks(config: TrainConfig) -> TaskSource:
+def _group_size(config: TrainConfig, needs: Needs) -> int:
+    """Episodes of one task.
+
+    Raises:
+        HiperError: If the episodes of an iteration cannot be divided into such groups, or a group
+            among the strategies.
+    """
+    size = needs.group_size if config.group_size is None else config.group_size
+    if size < 1 or config.episodes % size:
+        raise HiperError(
+            f"{config.episodes} episodes cannot be divided into groups of {size}: "
+            "change --episodes or --group-size"
+        )
+    if size % needs.strategies:
+        raise HiperError(
+            f"a group of {size} episodes cannot be divided among the {needs.strategies} "
+            f"strategies of estimator {config.estimator!r}: change --group-size"
+        )
+    return size
+
+
+def _check(config: TrainConfig, estimate: Estimator) -> None:
+    """Finds settings that cannot be before anything is played.
+
+    Raises:
+        HiperError: If there is one.
+    """
+    if config.agent != "compact":
+        raise HiperError(f"cannot train agent {config.agent!r}; this version trains: compact")
+    if config.minutes is None and config.iterations is None and config.turns is None:
+        raise HiperError("nothing says when to stop: give --minutes, --iterations or --turns")
+    if config.network.strategies and "strategy_id" not in estimate.needs.columns:
+        raise HiperError(f"estimator {config.estimator!r} compares no strategies: leave them 0")
+    settings = config.estimator_settings
+    taken = sorted(set(COMMON_SETTINGS) & settings.keys())
+    if taken:
+        raise HiperError(
+            f"estimator_settings cannot hold {', '.join(taken)}: the run's own settings do"
+        )
+    try:
+        inspect.signature(estimate).bind(None, **settings)
+    except TypeError as error:
+        raise HiperError(f"estimator {config.estimator!r}: {error}") from error
+
+
+def _environment(config: TrainConfig) -> HierarchicalTextEnv:
     chosen = {"task_types": config.task_types, "max_turns": config.max_turns}
+    taken = sorted({"split", *chosen} & config.env_options.keys())
+    if taken:
+        raise HiperError(f"env_options cannot hold {', '.join(taken)}: the run's own settings do")
     given = {name: value for name, value in chosen.items() if value is not None}
+    given |= config.env_options
     default_split = family_of(config.env).train_split
-    return make_env(config.env, config.split, default_split=default_split, **given).source
+    return make_env(config.env, config.split, default_split=default_split, **given)
 
 
 def _open(config: TrainConfig, run: Path, resume: bool) -> Trainer:
@@ -309,7 +329,8 @@ def _open(config: TrainConfig, run: Path, resume: bool) -> Trainer:
         if not resume:
             raise HiperError(f"{run} already holds a run: choose another folder, or --resume it")
         kept = read_config(run)
-        trainer = Trainer(replace(kept, minutes=config.minutes, iterations=config.iterations))
+        budgets = {name: getattr(config, name) for name in ("minutes", "iterations", "turns")}
+        trainer = Trainer(replace(kept, **budgets))
         if (run / CHECKPOINT_FILE).exists():
             trainer.load(run)
             LOG.info("resuming %s after iteration %d", run, trainer.iteration)
@@ -318,20 +339,3 @@ def _open(config: TrainConfig, run: Path, resume: bool) -> Trainer:
         run.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(asdict(trainer.config), indent=1))
     return trainer
-
-
-def read_config(run: Path) -> TrainConfig:
-    """Reads the settings of a run folder.
-
-    Raises:
-        HiperError: If they are missing or not those of this version.
-    """
-    try:
-        values = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
-        if values["task_types"] is not None:
-            values["task_types"] = tuple(values["task_types"])
-        values["network"] = NetworkConfig(**values["network"])
-        values["ppo"] = PPOConfig(**values["ppo"])
-        return TrainConfig(**values)
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise HiperError(f"cannot read the settings in {run / CONFIG_FILE}: {error}") from error

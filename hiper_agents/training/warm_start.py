@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from hiper_agents.compact.domain import Domain
 from hiper_agents.compact.player import Decisions, Instruction, Player
+from hiper_agents.compact.slot import parsed_subgoal
 from hiper_agents.training.ppo import PPOConfig, imitate, make_optimizer
-from hiper_envs.contract import Reference
 from hiper_envs.core import Episode, TaskSource
 
 EPOCHS = 15
@@ -49,7 +47,11 @@ def warm_start(
 def demonstrate(
     player: Player, source: TaskSource, tasks: Sequence[int], *, max_turns: int
 ) -> Decisions:
-    """Plays one episode of each task as the expert would; returns its choices."""
+    """Plays one episode of each task as the expert would; returns its choices.
+
+    Raises:
+        DomainError: If the expert wants what is not of the domain's vocabulary.
+    """
     episodes = [Episode(source.open(task), max_turns) for task in tasks]
     slots = [player.open(episode.info, episode.observation) for episode in episodes]
     experts = [player.domain.oracle(episode.info) for episode in episodes]
@@ -58,7 +60,10 @@ def demonstrate(
     history = []
     running = list(range(len(tasks)))
     while running:
-        script = [_instruction(player.domain, experts[i]) for i in running]
+        script = [
+            Instruction(parsed_subgoal(player.domain, experts[i]), experts[i].expert_action)
+            for i in running
+        ]
         texts, decisions = player.act(
             [slots[i] for i in running], [episodes[i].info for i in running], None, script=script
         )
@@ -70,9 +75,3 @@ def demonstrate(
                 slots[i].observe(observation, info)
         running = [i for i in running if not episodes[i].ended]
     return Decisions.concatenate(history)
-
-
-def _instruction(domain: Domain[Any], expert: Reference) -> Instruction:
-    subgoal = domain.parse_subgoal(expert.subgoal)
-    assert subgoal is not None, f"the expert's subgoal {expert.subgoal!r} is not of the vocabulary"
-    return Instruction(subgoal, expert.expert_action)

@@ -134,7 +134,7 @@ class Game:
     def to_record(self) -> list[Any]:
         """A compact JSON-able form; `from_record` is its inverse."""
         record = asdict(self) | {
-            "goal": [[type(clause).__name__, *clause] for clause in self.goal],
+            "goal": [goals.to_record(clause) for clause in self.goal],
             "accepts": {kind: sorted(accepted) for kind, accepted in self.accepts.items()},
         }
         return list(record.values())
@@ -148,7 +148,7 @@ class Game:
         """
         try:
             values = dict(zip((field.name for field in fields(cls)), record, strict=True))
-            values["goal"] = tuple(_CLAUSES[clause[0]](*clause[1:]) for clause in values["goal"])
+            values["goal"] = tuple(map(goals.from_record, values["goal"]))
             values["accepts"] = {
                 kind: _interned(tuple(accepted)) for kind, accepted in values["accepts"].items()
             }
@@ -161,13 +161,6 @@ class Game:
             raise GameFormatError(
                 f"not a game record of version {RECORD_VERSION}: {error}"
             ) from error
-
-
-_CLAUSES: dict[str, Any] = {
-    "Placed": goals.Placed,
-    "Lit": goals.Lit,
-    "Holding": goals.Holding,
-}
 
 
 @lru_cache(maxsize=4096)

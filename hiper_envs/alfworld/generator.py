@@ -16,15 +16,15 @@ Example:
 from __future__ import annotations
 
 import random
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hiper_envs.alfworld import generator_pddl as pddl
 from hiper_envs.alfworld import house as tables
 from hiper_envs.alfworld.game import TASK_TYPES, fingerprint
 from hiper_envs.alfworld.generator_grammar import grammar
-from hiper_envs.alfworld.house import House, Receptacle, Thing
+from hiper_envs.alfworld.generator_walk import Walk
+from hiper_envs.alfworld.house import House
 from hiper_envs.alfworld.texts import TOOL_OF_TRANSFORM, TaskSpec
 
 __all__ = ["DOMAIN_SHA256", "GRAMMAR_SHA256", "generate_game"]
@@ -104,7 +104,7 @@ def generate_game(seed: int, task_type: str | None = None) -> dict[str, Any]:
         "grammar": grammar(sentence),
         "pddl_problem": pddl.problem(house, [task], f"generated_{seed}"),
         "solvable": True,
-        "walkthrough": _Walk(house).solve([task]),
+        "walkthrough": Walk(house).solve([task]),
     }
 
 
@@ -112,9 +112,9 @@ def _draw(rng: random.Random, task_type: str) -> tuple[House, TaskSpec]:
     """Draw a house, and a task of the given type that it allows but does not yet fulfil."""
     house, ids = tables.furnish(rng, rng.choice(_rooms(task_type)))
     task = rng.choice(_tasks(house, task_type))
-    kind = _camel(task.object_type)
+    kind = tables.camel(task.object_type)
     # Objects of a transforming task may start at the destination: they still have to change.
-    avoid = () if task.transform else (_camel(task.receptacle_type),)
+    avoid = () if task.transform else (tables.camel(task.receptacle_type),)
     for _ in range(task.count + (rng.random() < 0.4)):
         tables.place(rng, house, ids, kind, avoid=avoid)
     if task.task_type == "look_at_obj_in_light":
@@ -155,93 +155,3 @@ def _tasks(house: House, task_type: str) -> list[TaskSpec]:
                 spec = (task_type, kind.lower(), home.lower(), tool, transform, count)
                 tasks.append(TaskSpec(*spec))
     return tasks
-
-
-def _camel(word: str) -> str:
-    """The PDDL spelling of a type word of the texts ("sidetable" -> "SideTable"); "" stays ""."""
-    return tables.SPELLING[word] if word else ""
-
-
-class _Walk:
-    """Solves tasks in a house that it knows completely, writing down the commands."""
-
-    def __init__(self, house: House) -> None:
-        self._house = house
-        self._names = _display_names(house)
-        self._where = {thing.id: thing.receptacle for thing in house.things}
-        self._location = 0
-        self._opened: set[str] = set()
-        self._placed: set[str] = set()
-        self._commands: list[str] = []
-
-    def solve(self, tasks: Sequence[TaskSpec]) -> list[str]:
-        """Commands that achieve the tasks one after the other, without undoing any of them."""
-        for task in tasks:
-            if task.task_type == "look_at_obj_in_light":
-                self._take(task.object_type, ())
-                lamp = self._house.of_type(_camel(task.tool_type))[0]
-                self._go(lamp.receptacle)
-                self._say(f"use {self._names[lamp.id]}")
-                continue
-            destination = self._easiest(_camel(task.receptacle_type))
-            for _ in range(task.count):
-                thing = self._take(task.object_type, () if task.transform else (destination.id,))
-                self._transform(task, thing)
-                self._put(thing, destination)
-        return self._commands
-
-    def _say(self, command: str) -> None:
-        self._commands.append(command)
-
-    def _go(self, receptacle: Receptacle) -> None:
-        if receptacle.location != self._location:
-            self._say(f"go to {self._names[receptacle.id]}")
-            self._location = receptacle.location
-
-    def _reach(self, receptacle: Receptacle) -> None:
-        """Go to a receptacle and see that it is open."""
-        self._go(receptacle)
-        if receptacle.openable and receptacle.id not in self._opened:
-            self._say(f"open {self._names[receptacle.id]}")
-            self._opened.add(receptacle.id)
-
-    def _easiest(self, kind: str) -> Receptacle:
-        """A receptacle of a type, if possible one without a door."""
-        return min(self._house.homes({kind}), key=lambda r: r.openable)
-
-    def _take(self, object_type: str, avoid: Collection[str]) -> Thing:
-        things = [
-            thing
-            for thing in self._house.of_type(_camel(object_type))
-            if thing.id not in self._placed and self._where[thing.id].id not in avoid
-        ]
-        thing = min(things, key=lambda t: self._where[t.id].openable)
-        source = self._where[thing.id]
-        self._reach(source)
-        self._say(f"take {self._names[thing.id]} from {self._names[source.id]}")
-        return thing
-
-    def _transform(self, task: TaskSpec, thing: Thing) -> None:
-        if task.transform:
-            tool = self._easiest(_camel(task.tool_type))
-            self._go(tool)
-            self._say(f"{task.transform} {self._names[thing.id]} with {self._names[tool.id]}")
-
-    def _put(self, thing: Thing, destination: Receptacle) -> None:
-        self._reach(destination)
-        self._say(f"move {self._names[thing.id]} to {self._names[destination.id]}")
-        self._where[thing.id] = destination
-        self._placed.add(thing.id)
-
-
-def _display_names(house: House) -> dict[str, str]:
-    """Id -> name as the engines show it: per type, the highest number goes to the first id."""
-    ids_of_type: dict[str, list[str]] = defaultdict(list)
-    items: list[Thing | Receptacle] = [*house.things, *house.receptacles]
-    for item in items:
-        ids_of_type[item.type.lower()].append(item.id)
-    return {
-        identifier: f"{kind} {number}"
-        for kind, ids in ids_of_type.items()
-        for number, identifier in enumerate(sorted(ids, key=str.lower, reverse=True), start=1)
-    }

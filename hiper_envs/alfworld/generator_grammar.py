@@ -9,6 +9,7 @@ This module knows nothing about houses or goals.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from hiper_envs.alfworld.native import HELP
 
@@ -33,6 +34,7 @@ _ACTIONS: tuple[tuple[str, str, str], ...] = (
     ("inventory", "inventory", "#hand#"),
     ("look", "look", "#surroundings#"),
 )
+_PLACEHOLDER = "@"
 _HERE = "atlocation(a:agent, l:location) & receptacleatlocation(r:receptacle, l:location)"
 _FALLEN = (
     "atlocation(a:agent, l:location) & objectatlocation(o:object, l:location) & "
@@ -130,12 +132,18 @@ def grammar(task: str) -> str:
     """
     if not task.replace(",", "").replace(".", "").replace(" ", "").isalnum() or not task.isascii():
         raise ValueError(f"task sentence {task!r} is not plain words")
+    return _template().replace(_PLACEHOLDER, task)
+
+
+@lru_cache(maxsize=1)
+def _template() -> str:
+    """The grammar with a placeholder for the task sentence."""
     rules = {
         name: [
             {"condition": condition, "rhs": text} if condition else {"rhs": text}
             for condition, text in alternatives
         ]
-        for name, alternatives in _texts(task).items()
+        for name, alternatives in _texts(_PLACEHOLDER).items()
     }
     blocks = [f'grammar :: """\n{json.dumps(rules, indent=1)}\n""";']
     for name, template, feedback in _ACTIONS:

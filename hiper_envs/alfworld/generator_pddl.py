@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from hiper_envs.alfworld import house as tables
+from hiper_envs.alfworld.chains import Chain
 from hiper_envs.alfworld.house import House
 from hiper_envs.alfworld.texts import TaskSpec
 
@@ -146,10 +147,20 @@ def problem(house: House, tasks: Sequence[TaskSpec], name: str) -> str:
     """The PDDL problem: a house, and as goal the conjunction of all tasks.
 
     Args:
-        house: what stands and lies where.
-        tasks: what has to hold in the end, one or more.
-        name: the problem's name, letters, digits and underscores.
+        house: What stands and lies where.
+        tasks: What has to hold in the end, one or more.
+        name: The problem's name, letters, digits and underscores.
     """
+    goal = [clause for task in tasks for clause in goal_clauses(task)]
+    return _problem(house, goal, name)
+
+
+def chain_problem(house: House, chain: Chain, name: str) -> str:
+    """The PDDL problem: a house, and a chain as its goal."""
+    return _problem(house, chain_clauses(chain), name)
+
+
+def _problem(house: House, goal: Iterable[str], name: str) -> str:
     object_types = sorted({thing.type for thing in house.things} | {"ButterKnife", "Knife"})
     receptacle_types = sorted({*house.receptacle_types(), "Fridge", "Microwave", "SinkBasin"})
     symbols = [
@@ -160,7 +171,6 @@ def problem(house: House, tasks: Sequence[TaskSpec], name: str) -> str:
         *(f"{receptacle.id} - receptacle" for receptacle in house.receptacles),
         *(f"{_location(number)} - location" for number in range(house.n_locations)),
     ]
-    goal = [clause for task in tasks for clause in goal_clauses(task)]
     sections = (
         f"(:objects{_block(symbols)})",
         f"(:init{_block(_facts(house))})",
@@ -234,11 +244,8 @@ def goal_clauses(task: TaskSpec) -> list[str]:
     """
     wanted = _pddl_type(task.object_type)
     if task.task_type == "look_at_obj_in_light":
-        lamp = _pddl_type(task.tool_type)
         return [
-            "(exists (?ot - object ?r - receptacle ?a - agent ?l - location) "
-            f"(and (objectType ?ot {lamp}) (toggleable ?ot) (isToggled ?ot) "
-            "(receptacleAtLocation ?r ?l) (atLocation ?a ?l) (inReceptacle ?ot ?r)))",
+            _lamp_is_on(task.tool_type),
             f"(exists (?o - object ?a - agent) (and (objectType ?o {wanted}) (holds ?a ?o)))",
         ]
     destination = _pddl_type(task.receptacle_type)
@@ -255,3 +262,61 @@ def goal_clauses(task: TaskSpec) -> list[str]:
         f"(and (inReceptacle ?o ?r) (objectType ?o {wanted}) "
         f"(receptacleType ?r {destination}){state})))"
     ]
+
+
+def chain_clauses(chain: Chain) -> list[str]:
+    """The closed PDDL formulas that a chain asks for: one a place, and two for a lamp.
+
+    Items of different places need no inequality: one object is in one receptacle only, and no two
+    places are of one type.
+
+    Raises:
+        KeyError: If a type of the chain is not one of the generator's.
+    """
+    clauses = []
+    for place, kind in enumerate(chain.places):
+        members = [item for item, home in enumerate(chain.homes) if home == place]
+        placed = "".join(
+            f" {_members(chain, [item for item in same if item in members])}"
+            for same in chain.items_of_type.values()
+            if set(same) & set(members)
+        )
+        clauses.append(
+            f"(exists (?r - receptacle) (and (receptacleType ?r {_pddl_type(kind)}){placed}))"
+        )
+    if chain.looked_at is not None:
+        clauses.append(_lamp_is_on(chain.lamp))
+        atoms = _atoms(chain, chain.looked_at, "?o")
+        clauses.append(f"(exists (?o - object ?a - agent) (and {atoms} (holds ?a ?o)))")
+    return clauses
+
+
+def _members(chain: Chain, items: Sequence[int]) -> str:
+    """Items of one type that are in the receptacle ?r; several are different objects."""
+    formula = ""
+    for position, item in reversed(list(enumerate(items))):
+        variable = f"?o{item + 1}"
+        others = (f"?o{other + 1}" for other in items[:position])
+        distinct = "".join(f" (not (= {other} {variable}))" for other in others)
+        formula = (
+            f"(exists ({variable} - object) (and (inReceptacle {variable} ?r) "
+            f"{_atoms(chain, item, variable)}{distinct}{formula and ' ' + formula}))"
+        )
+    return formula
+
+
+def _atoms(chain: Chain, item: int, variable: str) -> str:
+    """What an item is, wherever it is."""
+    atoms = [f"(objectType {variable} {_pddl_type(chain.items[item].type)})"]
+    for transform in chain.needs[item]:
+        atoms += [f"({predicate} {variable})" for predicate in _STATE_PREDICATES[transform]]
+    return " ".join(atoms)
+
+
+def _lamp_is_on(lamp_type: str) -> str:
+    """A lamp of the type is on where the agent stands."""
+    return (
+        "(exists (?ot - object ?r - receptacle ?a - agent ?l - location) "
+        f"(and (objectType ?ot {_pddl_type(lamp_type)}) (toggleable ?ot) (isToggled ?ot) "
+        "(receptacleAtLocation ?r ?l) (atLocation ?a ?l) (inReceptacle ?ot ?r)))"
+    )

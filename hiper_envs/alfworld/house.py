@@ -10,7 +10,7 @@ This module knows nothing about tasks, PDDL, or texts.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -227,7 +227,7 @@ SPELLING: dict[str, str] = {
 }
 """Type words as the texts write them ("sidetable") -> as the tables write them ("SideTable")."""
 _LAMP_STANDS = ("Desk", "Dresser", "Shelf", "SideTable")
-_PLANT = "HousePlant"
+PLANT = "HousePlant"
 _PLANT_STANDS = ("CoffeeTable", "CounterTop", "Desk", "DiningTable", "SideTable")
 _ALWAYS_DOORED = frozenset({"Fridge", "Microwave", "Safe"})
 _MAX_SAME_TYPE = 3
@@ -306,18 +306,41 @@ class IdSource:
                 return candidate
 
 
-def furnish(rng: random.Random, room: str) -> tuple[House, IdSource]:
-    """Draw an empty room; some receptacles share a location, some drawers have no door."""
+def camel(word: str) -> str:
+    """The PDDL spelling of a type word of the texts ("sidetable" -> "SideTable"); "" stays ""."""
+    return SPELLING[word] if word else ""
+
+
+def furnish(
+    rng: random.Random, room: str, counts: Mapping[str, tuple[int, int]] | None = None
+) -> tuple[House, IdSource]:
+    """Draw an empty room; some receptacles share a location, some drawers have no door.
+
+    Args:
+        rng: Draws.
+        room: What the house's room is called.
+        counts: Least and greatest number of each receptacle type; those of the kind of room by
+            default.
+    """
     ids = IdSource(rng)
     house = House(room)
     location = 0
-    for kind, (least, most) in ROOM_RECEPTACLES[room].items():
+    for kind, (least, most) in (ROOM_RECEPTACLES[room] if counts is None else counts).items():
         for position in range(rng.randint(least, most)):
             if position == 0 or rng.random() >= 0.15:
                 location += 1
-            doored = kind in _ALWAYS_DOORED or (kind in OPENABLE and rng.random() < 0.85)
-            house.receptacles.append(Receptacle(ids.new(kind), kind, location, doored))
+            house.receptacles.append(_receptacle(rng, ids, kind, location))
     return house, ids
+
+
+def add_receptacle(rng: random.Random, house: House, ids: IdSource, kind: str) -> None:
+    """Put one more receptacle of a type at a location of its own."""
+    house.receptacles.append(_receptacle(rng, ids, kind, house.n_locations))
+
+
+def _receptacle(rng: random.Random, ids: IdSource, kind: str, location: int) -> Receptacle:
+    doored = kind in _ALWAYS_DOORED or (kind in OPENABLE and rng.random() < 0.85)
+    return Receptacle(ids.new(kind), kind, location, doored)
 
 
 def place(
@@ -341,14 +364,14 @@ def place(
 def _homes_of(kind: str) -> Sequence[str]:
     if kind == LAMP:
         return _LAMP_STANDS
-    if kind == _PLANT:
+    if kind == PLANT:
         return _PLANT_STANDS
     return CAN_CONTAIN[kind]
 
 
 def scatter(rng: random.Random, house: House, ids: IdSource, *, leave: Collection[str]) -> None:
     """Add distractors, none of a type in `leave`: portable objects, a plant, maybe a lamp."""
-    place(rng, house, ids, _PLANT)
+    place(rng, house, ids, PLANT)
     if house.room in ("bedroom", "livingroom") and LAMP not in leave and rng.random() < 0.5:
         place(rng, house, ids, LAMP)
     kinds = [kind for kind in ROOM_OBJECTS[house.room] if kind not in leave]
@@ -359,10 +382,10 @@ def scatter(rng: random.Random, house: House, ids: IdSource, *, leave: Collectio
         if len(house.things) >= target:
             break
         place(rng, house, ids, kind)
-    _nest(rng, house)
+    nest(rng, house)
 
 
-def _nest(rng: random.Random, house: House) -> None:
+def nest(rng: random.Random, house: House) -> None:
     """Now and then let an object lie inside a container object of the same receptacle."""
     for outer in house.things:
         if outer.type not in CONTAINERS or rng.random() >= 0.1:

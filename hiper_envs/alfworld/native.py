@@ -9,11 +9,12 @@ about options, step limits or Gymnasium.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from hiper_envs.alfworld import game as flags
+from hiper_envs.alfworld.chain_progress import Scene
 from hiper_envs.alfworld.game import Game
-from hiper_envs.alfworld.goals import Clause, Lit, Placed
+from hiper_envs.alfworld.native_goal import is_met
 from hiper_envs.core import WorldState
 
 NOTHING_HAPPENS = "Nothing happens."
@@ -41,12 +42,7 @@ _TRANSFORMS = {
     "heat": (flags.HEATABLE, ("microwave",), flags.HOT, flags.COOL),
     "cool": (flags.COOLABLE, ("fridge",), flags.COOL, flags.HOT),
 }
-_STATE_FLAGS = {
-    "": 0,
-    "clean": flags.CLEANABLE | flags.CLEAN,
-    "hot": flags.HEATABLE | flags.HOT,
-    "cool": flags.COOLABLE | flags.COOL,
-}
+_CHANGED = flags.CLEAN | flags.HOT | flags.COOL
 # What an examined object is said to be: the first row whose flags it all has.
 _DESCRIPTIONS = (
     (flags.CLEAN | flags.HOT | flags.SLICED, "This is a hot and clean sliced {}."),
@@ -115,6 +111,26 @@ class NativeWorld:
             return self._state(NOTHING_HAPPENS)
         verb, _, rest = command.partition(" ")
         return self._state(_HANDLERS[verb](self, rest))
+
+    def scene(self, types: Collection[str]) -> Scene:
+        """Where the objects of these types are and what was done to them."""
+        game, known = self.game, self._flags
+        where, done = {}, {}
+        for receptacle, inside in enumerate(self._contents):
+            for o in inside:
+                if game.object_types[o] in types:
+                    where[game.object_names[o]] = game.receptacle_names[receptacle]
+        for o, kind in enumerate(game.object_types):
+            if kind in types and known[o] & _CHANGED:
+                changed = [verb for verb, (_, _, sets, _) in _TRANSFORMS.items() if known[o] & sets]
+                done[game.object_names[o]] = changed
+        lit = {
+            game.object_types[o]
+            for r in game.receptacles_at[self._location]
+            for o in self._contents[r]
+            if known[o] & flags.TOGGLED and known[o] & flags.TOGGLEABLE
+        }
+        return Scene(where, done, game.object_names[self._held] if self._held >= 0 else "", lit)
 
     def _state(self, observation: str) -> WorldState:
         won = self._won
@@ -332,33 +348,8 @@ class NativeWorld:
         inside = _listed("a " + self.game.object_names[o] for o in self._contents[receptacle])
         return f"{intro}, you see {inside}."
 
-    # The goal
-
     def _is_goal_met(self) -> bool:
-        return all(map(self._holds, self.game.goal))
-
-    def _holds(self, clause: Clause) -> bool:
-        game = self.game
-        if isinstance(clause, Placed):
-            needs = _STATE_FLAGS[clause.state]
-            for r, kind in enumerate(game.receptacle_types):
-                if kind == clause.receptacle_type and len(self._contents[r]) >= clause.number:
-                    matching = sum(
-                        game.object_types[o] == clause.object_type
-                        and self._flags[o] & needs == needs
-                        for o in self._contents[r]
-                    )
-                    if matching >= clause.number:
-                        return True
-            return False
-        if isinstance(clause, Lit):
-            needs = flags.TOGGLEABLE | flags.TOGGLED
-            return any(
-                game.object_types[o] == clause.object_type and self._flags[o] & needs == needs
-                for r in game.receptacles_at[self._location]
-                for o in self._contents[r]
-            )
-        return self._held >= 0 and game.object_types[self._held] == clause.object_type
+        return is_met(self.game, self._contents, self._flags, self._held, self._location)
 
 
 _HANDLERS: dict[str, Callable[[NativeWorld, str], str]] = {

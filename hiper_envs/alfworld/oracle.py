@@ -18,10 +18,10 @@ from hiper_envs.alfworld.subgoals import Subgoal, type_of
 from hiper_envs.alfworld.texts import TaskSpec, parse_task
 from hiper_envs.alfworld.whereabouts import DOORED, plausibility
 
-_IDLE = "look"
+IDLE = "look"
 
 
-class _Step(NamedTuple):
+class Step(NamedTuple):
     """The first step of a plan: the command, and the subgoal it serves (None: all is done)."""
 
     subgoal: Subgoal | None
@@ -61,7 +61,7 @@ class Oracle:
         self._started = False
         self.subgoal = ""
         self.boundary = False
-        self.expert_action = _IDLE
+        self.expert_action = IDLE
 
     def observe(self, observation: str, action: str = "", admissible: Sequence[str] = ()) -> None:
         """Take in what happened and plan again. Never raises.
@@ -86,10 +86,10 @@ class Oracle:
             self._current = subgoal
             self.subgoal = subgoal.text
 
-    def _plan(self) -> _Step:
+    def _plan(self) -> Step:
         task, held = self._task, self._belief.held
         if task is None:
-            return _Step(None, _IDLE)
+            return Step(None, IDLE)
         if not held:
             return self._find(task)
         if type_of(held) != task.object_type:
@@ -97,8 +97,9 @@ class Oracle:
         if task.tool_type and not task.transform:
             return self._light(task.tool_type)
         if not self._is_ready(task, held):
-            return self._transform(task)
-        return self._deliver(task)
+            return self._change(task.transform, task.tool_type)
+        done = self._delivered(task)
+        return self._bring(task.receptacle_type, self._belief.where[done[0]] if done else "")
 
     def _is_ready(self, task: TaskSpec, name: str) -> bool:
         """Whether an object is in the state that the task asks for, by the agent's own doing."""
@@ -106,11 +107,11 @@ class Oracle:
             return True
         return STATE_OF_TRANSFORM[task.transform] in self._belief.states.get(name, ())
 
-    def _find(self, task: TaskSpec) -> _Step:
+    def _find(self, task: TaskSpec) -> Step:
         subgoal = Subgoal("find", task.object_type)
         done = self._delivered(task)
         if task.receptacle_type and len(done) >= task.count:
-            return _Step(None, _IDLE)
+            return Step(None, IDLE)
         where = self._belief.where
         candidates = [
             name
@@ -120,9 +121,9 @@ class Oracle:
             and f"take {name} from {where[name]}" not in self._belief.refused
         ]
         if not candidates:
-            return _Step(subgoal, self._search(task.object_type))
+            return Step(subgoal, self._search(task.object_type))
         name = min(candidates, key=lambda n: self._effort(where[n]))
-        return _Step(subgoal, self._reach(where[name]) or f"take {name} from {where[name]}")
+        return Step(subgoal, self._reach(where[name]) or f"take {name} from {where[name]}")
 
     def _delivered(self, task: TaskSpec) -> list[str]:
         """The ready objects in the destination receptacle that holds most of them."""
@@ -136,54 +137,55 @@ class Oracle:
                 delivered.setdefault(receptacle, []).append(name)
         return max(delivered.values(), key=len, default=[])
 
-    def _put_away(self) -> _Step:
+    def _put_away(self) -> Step:
         """Free the hand of an object that the task does not ask for."""
         belief, held = self._belief, self._belief.held
         places = [*belief.here, belief.origin, *belief.receptacles]
         allowed = [r for r in places if r and f"move {held} to {r}" not in belief.refused]
         if not allowed:
-            return _Step(None, _IDLE)
+            return Step(None, IDLE)
         place = min(allowed, key=lambda r: (r != belief.origin, self._effort(r), r))
         subgoal = Subgoal("put", type_of(held), type_of(place))
-        return _Step(subgoal, self._reach(place) or f"move {held} to {place}")
+        return Step(subgoal, self._reach(place) or f"move {held} to {place}")
 
-    def _light(self, lamp_type: str) -> _Step:
+    def _light(self, lamp_type: str) -> Step:
         subgoal = Subgoal("use", lamp_type)
         where = self._belief.where
         lamps = [name for name in where if type_of(name) == lamp_type]
         if not lamps:
-            return _Step(subgoal, self._search(lamp_type))
+            return Step(subgoal, self._search(lamp_type))
         refused, used = self._belief.refused, self._belief.used
         lamp = min(lamps, key=lambda n: (f"use {n}" in refused, n not in used, where[n]))
         if where[lamp] not in self._belief.here:
-            return _Step(subgoal, f"go to {where[lamp]}")
+            return Step(subgoal, f"go to {where[lamp]}")
         if lamp in used:
-            return _Step(None, _IDLE)
-        return _Step(subgoal, f"use {lamp}")
+            return Step(None, IDLE)
+        return Step(subgoal, f"use {lamp}")
 
-    def _transform(self, task: TaskSpec) -> _Step:
-        subgoal = Subgoal(task.transform, task.object_type)
-        tools = self._of_type(task.tool_type)
+    def _change(self, transform: str, tool_type: str) -> Step:
+        """Clean, heat or cool what is held."""
+        held = self._belief.held
+        subgoal = Subgoal(transform, type_of(held))
+        tools = self._of_type(tool_type)
         if not tools:
-            return _Step(subgoal, _IDLE)
+            return Step(subgoal, IDLE)
         tool = min(tools, key=self._distance)
         if tool in self._belief.here:
-            return _Step(subgoal, f"{task.transform} {self._belief.held} with {tool}")
-        return _Step(subgoal, f"go to {tool}")
+            return Step(subgoal, f"{transform} {held} with {tool}")
+        return Step(subgoal, f"go to {tool}")
 
-    def _deliver(self, task: TaskSpec) -> _Step:
+    def _bring(self, receptacle_type: str, chosen: str) -> Step:
+        """Put what is held into a receptacle of a type, if possible into the one already chosen."""
         belief, held = self._belief, self._belief.held
-        subgoal = Subgoal("put", task.object_type, task.receptacle_type)
-        places = self._of_type(task.receptacle_type)
+        subgoal = Subgoal("put", type_of(held), receptacle_type)
+        places = self._of_type(receptacle_type)
         if not places:
-            return _Step(subgoal, _IDLE)
-        done = self._delivered(task)
-        chosen = belief.where[done[0]] if done else ""
+            return Step(subgoal, IDLE)
         place = min(
             places,
             key=lambda r: (f"move {held} to {r}" in belief.refused, r != chosen, self._effort(r)),
         )
-        return _Step(subgoal, self._reach(place) or f"move {held} to {place}")
+        return Step(subgoal, self._reach(place) or f"move {held} to {place}")
 
     def _search(self, object_type: str) -> str:
         """The next command in looking for an object type: plausible and near places come first."""
@@ -194,7 +196,7 @@ class Oracle:
             belief.explored.clear()
             unseen = list(belief.receptacles)
         if not unseen:
-            return _IDLE
+            return IDLE
         siblings = Counter(map(type_of, belief.receptacles))
 
         def merit(receptacle: str) -> float:

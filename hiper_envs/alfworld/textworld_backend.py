@@ -16,12 +16,14 @@ import os
 import re
 import sys
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from hiper_base.errors import GameFormatError, MissingDependencyError
+from hiper_envs.alfworld.chain_progress import Scene
 from hiper_envs.alfworld.game import check_format
+from hiper_envs.alfworld.subgoals import type_of
 from hiper_envs.core import WorldState
 
 __all__ = [
@@ -41,6 +43,7 @@ TRUSTED_GRAMMARS = frozenset({"10da93e13b58e1a6039723f5d4a59ceae7c60772515bfab9f
 _TASK_SENTENCE = re.compile(r'(?<="Your task is to: )[^"]*(?=")')
 _PLAIN_WORDS = re.compile(r"[A-Za-z0-9 ,.]+")
 _PLAIN_PDDL = re.compile(r"[A-Za-z0-9_\-?:=()\s]+")
+_TRANSFORM_OF_PREDICATE = {"isclean": "clean", "ishot": "heat", "iscool": "cool"}
 _MAX_SYMBOL_LENGTH = 128  # the solver library copies names into buffers of 1,024 bytes
 
 _idle_engines: list[Any] = []  # engines whose world is gone, see `_borrow_engine`
@@ -97,6 +100,7 @@ class TextWorldWorld:
     def __init__(self, data: Mapping[str, Any]) -> None:
         verify_trusted(data)
         self._engine = _borrow_engine()
+        self._state: Any = None
         weakref.finalize(self, _idle_engines.append, self._engine).atexit = False
         try:
             with _command_line_kept():
@@ -107,13 +111,39 @@ class TextWorldWorld:
     def reset(self) -> WorldState:
         """Goes back to the first state of the game."""
         with _command_line_kept():
-            state = self._engine.reset()
-        return _world_state(state, reward=0.0, terminated=False)
+            self._state = self._engine.reset()
+        return _world_state(self._state, reward=0.0, terminated=False)
 
     def step(self, action: str) -> WorldState:
         """Executes one command; an inadmissible one gives "Nothing happens."."""
-        state, reward, done = self._engine.step(action)
-        return _world_state(state, reward=float(reward), terminated=bool(done))
+        self._state, reward, done = self._engine.step(action)
+        return _world_state(self._state, reward=float(reward), terminated=bool(done))
+
+    def scene(self, types: Collection[str]) -> Scene:
+        """Where the objects of these types are and what was done to them, by TextWorld's facts.
+
+        Needs a `reset` before.
+        """
+        names = {word: info.name for word, info in self._state["_entity_infos"].items()}
+        facts: dict[str, list[Any]] = {}
+        for fact in self._state["_facts"]:
+            words = tuple(names[variable.name] for variable in fact.arguments)
+            facts.setdefault(fact.name, []).append(words)
+        where = dict(facts.get("inreceptacle", ()))
+        done: dict[str, list[str]] = {}
+        for predicate, transform in _TRANSFORM_OF_PREDICATE.items():
+            for (thing,) in facts.get(predicate, ()):
+                if type_of(thing) in types:
+                    done.setdefault(thing, []).append(transform)
+        ((_, here),) = facts["atlocation"]
+        nearby = {place for place, location in facts["receptacleatlocation"] if location == here}
+        lit = {type_of(lamp) for (lamp,) in facts.get("istoggled", ()) if where[lamp] in nearby}
+        return Scene(
+            {thing: place for thing, place in where.items() if type_of(thing) in types},
+            done,
+            next((thing for _, thing in facts.get("holds", ())), ""),
+            lit,
+        )
 
 
 def _world_state(state: Any, reward: float, terminated: bool) -> WorldState:

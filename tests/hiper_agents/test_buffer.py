@@ -124,6 +124,71 @@ def test_whole_trajectories_are_demanded_by_the_batch() -> None:
         buffer.batch()
 
 
+ANNOTATIONS: dict[str, Any] = {
+    "strategy_id": ["a", "b", "a", "b"],
+    "off_plan": [0, 0, 1, 0],
+    "divergence": [0, 1, 2, 3],
+    "q_value": [-1.0, 2.0, 0.5, 0.0],
+}
+
+
+def test_annotations_are_in_the_batch_until_the_buffer_is_cleared() -> None:
+    buffer = filled(seed=6, environments=2, steps=2)
+    assert buffer.batch().q_value is None
+    q_value = np.array(ANNOTATIONS["q_value"])
+    buffer.annotate(**{**ANNOTATIONS, "q_value": q_value})
+    q_value[:] = 7.0
+    batch = buffer.batch()
+    for name, column in ANNOTATIONS.items():
+        assert getattr(batch, name).tolist() == column
+    assert batch.off_plan.dtype == np.bool_
+    assert batch.divergence.dtype == np.float64
+    batch.q_value[:] = 8.0
+    buffer.annotate(off_plan=[True] * 4)
+    assert buffer.batch().q_value.tolist() == ANNOTATIONS["q_value"]
+    assert buffer.batch().off_plan.all()
+    buffer.clear()
+    assert buffer.batch().q_value is None
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "error", "message"),
+    [
+        ("colour", [0, 0, 0, 0], TypeError, "no optional column colour; there are strategy_id, "),
+        ("reward", [0, 0, 0, 0], TypeError, "there is no optional column reward"),
+        ("divergence", [0.0, 1.0], ValueError, r"divergence has shape \(2,\); expected \(4,\)"),
+        ("divergence", 1.0, ValueError, r"divergence has shape \(\); expected \(4,\)"),
+        ("divergence", [0, 0, -1, 0], ValueError, "divergence holds a negative value"),
+        ("q_value", [0, 0, np.nan, 0], ValueError, "q_value holds a value that is not finite"),
+        ("off_plan", [0, 2, 0, 0], ValueError, "off_plan holds an integer other than 0 and 1"),
+        ("strategy_id", [0.5] * 4, TypeError, "strategy_id must hold integers or strings"),
+    ],
+)
+def test_what_annotate_refuses_changes_nothing(
+    column: str, value: Any, error: type[Exception], message: str
+) -> None:
+    buffer = filled(seed=6, environments=2, steps=2)
+    buffer.annotate(q_value=ANNOTATIONS["q_value"])
+    with pytest.raises(error, match=message):
+        buffer.annotate(**{"q_value": np.zeros(4), "off_plan": np.zeros(4, bool), column: value})
+    assert buffer.batch().q_value.tolist() == ANNOTATIONS["q_value"]
+    assert buffer.batch().off_plan is None
+
+
+def test_turns_added_after_the_others_were_annotated(tmp_path: Path) -> None:
+    buffer = filled(seed=6, environments=2, steps=2)
+    buffer.annotate(q_value=ANNOTATIONS["q_value"])
+    buffer.add(**turns([2], 0))
+    message = "q_value was set for 4 turns, but the buffer now holds 5"
+    with pytest.raises(ValueError, match=message):
+        buffer.batch()
+    with pytest.raises(ValueError, match=message):
+        buffer.save(tmp_path / "rollout.npz")
+    assert not list(tmp_path.iterdir())
+    buffer.annotate(q_value=np.arange(5.0))
+    assert buffer.batch().q_value.tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
 def test_a_buffer_needs_room() -> None:
     with pytest.raises(ValueError, match="capacity must be at least 1"):
         OptionRolloutBuffer(0)
@@ -247,6 +312,23 @@ def test_save_and_load_give_the_same_rows(
     assert len(loaded) == len(buffer) + 1
 
 
+def test_annotations_are_saved(tmp_path: Path) -> None:
+    buffer = filled(seed=7, environments=2, steps=2)
+    buffer.annotate(**ANNOTATIONS)
+    buffer.save(tmp_path / "rollout.npz")
+    batch = OptionRolloutBuffer.load(tmp_path / "rollout.npz").batch()
+    for name, column in ANNOTATIONS.items():
+        assert getattr(batch, name).tolist() == column
+
+
+def test_a_file_of_version_1_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rollout.npz"
+    path.write_bytes(archive(**{**good_columns(), "format_version": 1}))
+    loaded = OptionRolloutBuffer.load(path)
+    assert_array_equal(loaded.batch().reward, good_columns()["reward"])
+    assert loaded.batch().strategy_id is None
+
+
 def test_saving_that_fails_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,7 +354,7 @@ def archive(**columns: Any) -> bytes:
 
 
 def good_columns() -> dict[str, Any]:
-    return {"format_version": 1, **columns_of(filled(seed=4, environments=2, steps=2))}
+    return {"format_version": 2, **columns_of(filled(seed=4, environments=2, steps=2))}
 
 
 def without(name: str) -> dict[str, Any]:
@@ -287,7 +369,10 @@ def without(name: str) -> dict[str, Any]:
         (archive(**good_columns())[:-200], "no rollout buffer"),
         (archive(**without("format_version")), "format_version"),
         (archive(**without("action_span")), "columns"),
-        (archive(**{**good_columns(), "format_version": 2}), "format version 2, not 1"),
+        (archive(**{**good_columns(), "format_version": 3}), "format version 3, not 1 to 2"),
+        (archive(**{**good_columns(), "format_version": 1, "q_value": np.zeros(4)}), "columns"),
+        (archive(**{**good_columns(), "q_value": np.zeros(3)}), "q_value has shape"),
+        (archive(**{**good_columns(), "divergence": np.full(4, -1.0)}), "negative"),
         (archive(**{**good_columns(), "reward": np.zeros(3)}), "expected"),
         (archive(**{**good_columns(), "reward": np.array("a")}), "no rollout buffer"),
         (archive(**{**good_columns(), "reward": np.array([{}, {}])}), "no rollout buffer"),

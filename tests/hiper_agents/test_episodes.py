@@ -100,6 +100,18 @@ def test_summary() -> None:
     assert figures["options"]["boundary_agreement"] is None
 
 
+def test_subtasks_are_counted_where_a_benchmark_counts_them() -> None:
+    record = recorded(
+        info(subtasks=4, subtasks_done=0),
+        info(subtasks=4, subtasks_done=3, option_boundary=True),
+        info(subtasks=4, subtasks_done=1),
+    )
+    assert record.subtasks_done == 0.25
+    other = episode("look", True, 3, subtasks_done=1.0)
+    assert summarise([record, other])["mean_subtasks_done"] == 0.625
+    assert "mean_subtasks_done" not in summarise([episode("heat", True, 4)])
+
+
 def test_scores_between_0_and_1() -> None:
     scores = (1.0, 0.5, 0.0, 0.5)
     episodes = [episode("heat", score == 1.0, 4, score=score) for score in scores]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from hiper_agents.compact.alfworld import encoding
 from hiper_agents.compact.alfworld.memory import Memory
@@ -15,8 +15,60 @@ from hiper_agents.compact.rows import BoolArray, Rows
 from hiper_envs.alfworld.oracle import Oracle
 from hiper_envs.alfworld.subgoals import Subgoal, parse
 
+M = TypeVar("M", bound=Memory)
 
-class AlfworldDomain:
+
+class AlfworldReader(Generic[M]):
+    """What all domains with ALFWorld's texts have in common: words and options.
+
+    Args:
+        vocabulary: The type words to know, in any order.
+
+    Raises:
+        DomainError: If they are not words.
+    """
+
+    template = ""
+    settings: Mapping[str, Any] = MappingProxyType({})
+
+    def __init__(self, vocabulary: Sequence[str]) -> None:
+        if not isinstance(vocabulary, (list, tuple)) or not all(
+            isinstance(word, str) for word in vocabulary
+        ):
+            raise DomainError("a vocabulary of ALFWorld is a list of words")
+        self.words_known = Vocabulary(vocabulary)
+
+    @property
+    def vocabulary(self) -> list[str]:
+        """The known type words in alphabetical order."""
+        return list(self.words_known.words)
+
+    def subgoal_types(self, subgoal: Subgoal | None) -> list[int]:
+        """See `encoding.subgoal_types`."""
+        return encoding.subgoal_types(self.words_known, subgoal)
+
+    def candidates(self, memory: M) -> list[Subgoal]:
+        """See `options.candidates`."""
+        return candidates(memory)
+
+    def words(self, memories: Sequence[M]) -> Rows:
+        """None: ALFWorld's actions are all listed."""
+        return Rows.empty(0, 0)
+
+    def compose(self, memory: M, chosen: BoolArray) -> str:
+        """Never called: no action is composed."""
+        raise NotImplementedError("ALFWorld has no actions that are composed of words")
+
+    def spell(self, memory: M, action: str) -> BoolArray | None:
+        """None: no action is composed."""
+        return None
+
+    def parse_subgoal(self, text: str) -> Subgoal | None:
+        """The subgoal with these words, if they are of the vocabulary."""
+        return parse(text)
+
+
+class AlfworldDomain(AlfworldReader[Memory]):
     """Reads ALFWorld's texts; see the modules beside this one.
 
     Args:
@@ -27,15 +79,9 @@ class AlfworldDomain:
     """
 
     name = "alfworld"
-    template = ""
-    settings: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, vocabulary: Sequence[str] = ALFRED_TYPES) -> None:
-        if not isinstance(vocabulary, (list, tuple)) or not all(
-            isinstance(word, str) for word in vocabulary
-        ):
-            raise DomainError("a vocabulary of ALFWorld is a list of words")
-        self.words_known = Vocabulary(vocabulary)
+        super().__init__(vocabulary)
         self.sizes = Sizes(
             vocabulary=len(self.words_known),
             state=encoding.STATE_SIZE,
@@ -47,11 +93,6 @@ class AlfworldDomain:
             move_types=1,
             achieves=encoding.ACHIEVES,
         )
-
-    @property
-    def vocabulary(self) -> list[str]:
-        """The known type words in alphabetical order."""
-        return list(self.words_known.words)
 
     def remember(self, info: Mapping[str, Any], observation: str) -> Memory:
         """The memory of an episode that begins.
@@ -76,14 +117,6 @@ class AlfworldDomain:
         """See `encoding.encode_subgoal`."""
         return encoding.encode_subgoal(memory, subgoal)
 
-    def subgoal_types(self, subgoal: Subgoal | None) -> list[int]:
-        """See `encoding.subgoal_types`."""
-        return encoding.subgoal_types(self.words_known, subgoal)
-
-    def candidates(self, memory: Memory) -> list[Subgoal]:
-        """See `options.candidates`."""
-        return candidates(memory)
-
     def encode_candidate(self, memory: Memory, running: Running, subgoal: Subgoal) -> list[float]:
         """See `encoding.encode_candidate`."""
         return encoding.encode_candidate(memory, running, subgoal)
@@ -101,22 +134,6 @@ class AlfworldDomain:
         ]
         return encoding.encode_moves(memories, self.words_known, moves), moves
 
-    def words(self, memories: Sequence[Memory]) -> Rows:
-        """None: ALFWorld's actions are all listed."""
-        return Rows.empty(0, 0)
-
-    def compose(self, memory: Memory, chosen: BoolArray) -> str:
-        """Never called: no action is composed."""
-        raise NotImplementedError("ALFWorld has no actions that are composed of words")
-
-    def spell(self, memory: Memory, action: str) -> BoolArray | None:
-        """None: no action is composed."""
-        return None
-
     def oracle(self, info: Mapping[str, Any]) -> Oracle:
         """The searching expert."""
         return Oracle(info["task"])
-
-    def parse_subgoal(self, text: str) -> Subgoal | None:
-        """The subgoal with these words, if they are of the vocabulary."""
-        return parse(text)

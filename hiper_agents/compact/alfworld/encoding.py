@@ -5,7 +5,8 @@ Everything here is derived from texts that the agent was shown. Knows nothing ab
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -28,7 +29,10 @@ SUBGOAL_SIZE = len(KINDS) + 4
 CANDIDATE_SIZE = 9
 ACHIEVES = len(RECEPTACLE_FEATURES) + 2
 """Column of an action's row: it does what the subgoal names."""
-MOVE_SIZE = ACHIEVES + 5
+OBJECT_SIZE = 1 + len(TRANSFORMS)
+MOVE_SIZE = ACHIEVES + 1 + OBJECT_SIZE
+
+M = TypeVar("M", bound=Memory)
 
 
 def encode_state(memory: Memory, running: Running) -> list[float]:
@@ -96,19 +100,36 @@ def encode_candidate(memory: Memory, running: Running, subgoal: Subgoal) -> list
     return values
 
 
+def describe(memory: Memory, name: str) -> list[float]:
+    """[OBJECT_SIZE] numbers about an object that an action does something to."""
+    done = memory.states.get(name, ())
+    return [name in memory.placed, *(kind in done for kind in TRANSFORMS)]
+
+
 def encode_moves(
-    memories: Sequence[Memory], vocabulary: Vocabulary, moves: Sequence[Permitted]
+    memories: Sequence[M],
+    vocabulary: Vocabulary,
+    moves: Sequence[Permitted],
+    describe_object: Callable[[M, str], Sequence[float]] = describe,
+    object_size: int = OBJECT_SIZE,
 ) -> Rows:
     """The permitted actions of a batch of turns as rows.
 
     A row is its receptacle's row of the memory's table, whether the action goes, opens or does what
     the subgoal names, and what is known of the object that it does it to.
+
+    Args:
+        memories: The episodes.
+        vocabulary: Numbers of type words.
+        moves: What each of them permits.
+        describe_object: Numbers about an object.
+        object_size: How many these are.
     """
     counts = np.array([len(allowed.commands) for allowed in moves])
     receptacles = np.array([r for allowed in moves for r in allowed.receptacles])
     owner = np.repeat(np.arange(len(moves)), counts)
-    known = len(RECEPTACLE_FEATURES)
-    features = np.zeros((len(owner), MOVE_SIZE), np.float32)
+    known = memories[0].table.shape[1]
+    features = np.zeros((len(owner), known + 3 + object_size), np.float32)
     features[:, :known] = np.stack([memory.table for memory in memories])[owner, receptacles]
     features[:, known] = 1.0
     types = np.stack(
@@ -120,11 +141,9 @@ def encode_moves(
         achieving = opening + allowed.num_open
         features[opening:achieving, known : known + 2] = (0.0, 1.0)
         for row, name in zip(features[achieving:], allowed.objects, strict=False):
-            done = memory.states.get(name, ())
             row[known] = 0.0
-            row[ACHIEVES] = 1.0
-            row[known + 3] = name in memory.placed
-            row[known + 4 :] = [kind in done for kind in TRANSFORMS]
+            row[known + 2] = 1.0
+            row[known + 3 :] = describe_object(memory, name)
         first += count
     return Rows.stack(features, types[owner, receptacles][:, None], counts)
 

@@ -155,6 +155,16 @@ class Memory:
                 self._count(number)
 
     @property
+    def wanted_types(self) -> tuple[str, ...]:
+        """Types of objects that the task speaks of."""
+        return (self.spec.object_type,) if self.spec.object_type else ()
+
+    @property
+    def lamp_type(self) -> str:
+        """Type of the lamp that the task speaks of; no lamp if it speaks of none."""
+        return self.spec.tool_type
+
+    @property
     def has_explored_all(self) -> bool:
         """Whether the content of every receptacle is known."""
         return self.explored == len(self._names)

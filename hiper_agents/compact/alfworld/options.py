@@ -33,18 +33,17 @@ def candidates(memory: Memory) -> list[Subgoal]:
     time: use a lamp of a type seen so far or wanted by the task. Those that are known to be
     impossible are left out unless nothing else remains.
     """
-    spec = memory.spec
-    seen = dict.fromkeys((spec.object_type, *memory.seen_types)) if spec.object_type else {}
     if memory.held:
         held = type_of(memory.held)
         found = [make_subgoal(kind, held) for kind in TRANSFORMS]
         found += [make_subgoal("put", held, kind) for kind in dict.fromkeys(memory.types)]
     else:
-        found = [make_subgoal("find", kind) for kind in seen or memory.seen_types]
+        kinds = dict.fromkeys((*memory.wanted_types, *memory.seen_types))
+        found = [make_subgoal("find", kind) for kind in kinds]
     found += [
         make_subgoal("use", kind)
         for kind in LAMP_TYPES
-        if kind in memory.seen_types or kind == spec.tool_type
+        if kind in memory.seen_types or kind == memory.lamp_type
     ]
     possible = [subgoal for subgoal in found if not memory.is_impossible(subgoal)]
     return possible or found or [make_subgoal("use", LAMP_TYPES[0])]

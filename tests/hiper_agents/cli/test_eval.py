@@ -38,6 +38,25 @@ def test_says_when_there_is_no_data(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "generated (no data for valid_seen)" in capsys.readouterr().out
 
 
+def test_long_tasks_show_how_far_they_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "result.json"
+    command = "eval --agent expert --env HiPER-ALFWorldLong-v0 --episodes 4 --out"
+    assert main([*command.split(), str(out), "--env-options", '{"subtasks": 2}']) == 0
+    result = json.loads(out.read_text())
+    assert (result["split"], result["panel_size"], result["max_turns"]) == ("valid", 1000, 100)
+    assert result["mean_subtasks_done"] == result["success_rate"] == 1.0
+    assert result["env_kwargs"]["subtasks"] == 2
+    assert "subtasks done at the end" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["4", "subtasks=4"])
+def test_options_of_the_environment_are_an_object(text: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["eval", "--agent", "expert", "--env-options", text])
+
+
 @pytest.mark.usefixtures("no_data")
 def test_scores_and_what_can_be_won_are_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -167,10 +167,12 @@ def test_timeline() -> None:
     assert timeline.renderable().plain == "0 find a mug ▇▇  1 heat the mug ▇  "
 
 
-def play(*lines: str, arguments: str = "") -> subprocess.CompletedProcess[str]:
+def play(
+    *lines: str, arguments: str = "", more: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "hiper_agents.cli.main", "play", "--split", "generated"]
     return subprocess.run(
-        [*command, *arguments.split()],
+        [*command, *arguments.split(), *more],
         input="\n".join(lines),
         capture_output=True,
         text=True,
@@ -243,3 +245,15 @@ def test_lines_of_a_score() -> None:
         "  price: above the limit",
     ]
     assert score_lines({"score": 1.0}) == []
+    assert score_lines({"subtasks": 4, "subtasks_done": 3}) == ["3 of 4 subtasks hold"]
+
+
+def test_long_tasks_are_played_with_options_of_their_environment() -> None:
+    arguments = [
+        *("--env", "HiPER-ALFWorldLong-v0", "--env-options", '{"subtasks": 2, "max_turns": 1}'),
+        *("--task-id", "long-k2/train/000007"),
+    ]
+    done = play("look", more=arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Not solved in 1 steps; return 0." in done.stdout
+    assert "0 of 2 subtasks hold" in done.stdout

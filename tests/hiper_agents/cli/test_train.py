@@ -38,6 +38,26 @@ def test_a_run_folder_with_everything_and_its_resumption(
     assert "success_rate" in result.read_text()
 
 
+def test_settings_in_json_and_a_budget_of_turns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    command = ["train", *SMALL, "--estimator", "gigpo", "--turns", "1", "--out", str(run)]
+    given = ["--estimator-settings", '{"w": 0.5}', "--env-options", '{"backend": "native"}']
+    assert main([*command, *given]) == 0
+    config = json.loads((run / "config.json").read_text())
+    assert config["estimator_settings"] == {"w": 0.5}
+    assert config["env_options"] == {"backend": "native"}
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 1
+    # There is no critic, so that there is nothing to show of one.
+    assert "values" not in json.loads((run / "samples.json").read_text())[0]["turns"][0]
+    capsys.readouterr()
+    for wrong in ("[1]", "{", "w=1"):
+        with pytest.raises(SystemExit):
+            main([*command, "--estimator-settings", wrong])
+        assert "--estimator-settings" in capsys.readouterr().err
+
+
 def test_unknown_names_are_one_line_errors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ from hiper_agents.compact.domain import DOMAINS, DomainError, domain_of, make_do
 
 def test_every_version_of_an_environment_is_read_alike() -> None:
     assert domain_of("HiPER-ALFWorld-v0") == domain_of("HiPER-ALFWorld-v3") == "alfworld"
+    assert domain_of("HiPER-ALFWorldLong-v0") == "alfworld_long"
     assert domain_of("HiPER-WebShop-v0") == "webshop"
     with pytest.raises(DomainError, match=r"cannot read 'CartPole-v1'; it reads HiPER-ALFWorld-v0"):
         domain_of("CartPole-v1")
@@ -23,9 +24,9 @@ def test_a_domain_is_made_again_from_its_vocabulary(name: str) -> None:
 
 
 def test_unknown_domains_and_foreign_vocabularies_are_refused() -> None:
-    with pytest.raises(DomainError, match="unknown domain 'chess'; known: alfworld, webshop"):
+    with pytest.raises(DomainError, match="unknown domain 'chess'; known: alfworld, alfworld_long"):
         make_domain("chess")
-    for name, vocabulary in (("alfworld", "mug"), ("alfworld", [1]), ("webshop", ["mug"])):
+    for name, vocabulary in (("alfworld", "mug"), ("alfworld_long", [1]), ("webshop", ["mug"])):
         with pytest.raises(DomainError, match="vocabulary"):
             make_domain(name, vocabulary)
 

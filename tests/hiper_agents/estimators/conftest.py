@@ -32,3 +32,28 @@ def make_batch() -> Callable[..., TurnBatch]:
         return TurnBatch(**{**values, "reward": reward, **columns})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def make_rollouts(make_batch: Callable[..., TurnBatch]) -> Callable[..., TurnBatch]:
+    """Builds a batch from the rewards of each trajectory, all terminated and of one group.
+
+    The groups and strategies are given once a trajectory, other columns once a turn.
+    """
+
+    def make(rewards: list[list[float]], /, **columns: Any) -> TurnBatch:
+        lengths = [len(reward) for reward in rewards]
+        for name in ("group_id", "strategy_id"):
+            if name in columns:
+                columns[name] = np.repeat(columns[name], lengths)
+        ends = np.cumsum(lengths) - 1
+        turns = sum(lengths)
+        return make_batch(
+            np.concatenate(rewards),
+            trajectory_id=np.repeat(np.arange(len(rewards)), lengths),
+            turn=np.concatenate([np.arange(length) for length in lengths]),
+            terminated=np.isin(np.arange(turns), ends),
+            **columns,
+        )
+
+    return make

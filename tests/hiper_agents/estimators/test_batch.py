@@ -55,6 +55,11 @@ def test_ids_may_be_strings(make_batch: MakeBatch) -> None:
         ("truncated", False, ValueError, r"truncated has shape \(\)"),
         ("turn", [0, 2], ValueError, "trajectory 0 has a gap"),
         ("terminated", [True, False], ValueError, "trajectory 0 is terminated at turn 0, but goes"),
+        ("q_value", [0.0, np.nan], ValueError, "q_value holds a value that is not finite"),
+        ("q_value", [0.0], ValueError, r"q_value has shape \(1,\)"),
+        ("divergence", [0.0, -0.1], ValueError, "divergence holds a negative value"),
+        ("off_plan", [0.0, 1.0], TypeError, "off_plan must hold booleans, not float64"),
+        ("strategy_id", [0.5, 1.5], TypeError, "strategy_id must hold integers or strings"),
         ("truncated", [True, True], ValueError, "trajectory 0 is truncated at turn 0, but goes"),
     ],
 )
@@ -63,6 +68,15 @@ def test_what_a_batch_refuses(
 ) -> None:
     with pytest.raises(error, match=message):
         make_batch([0.0, 1.0], **{column: value})
+
+
+def test_optional_columns_are_converted_or_stay_none(make_batch: MakeBatch) -> None:
+    batch = make_batch([1, 2], divergence=[0, 3], off_plan=[0, 1], strategy_id=["a", "a"])
+    assert batch.divergence is not None
+    assert batch.divergence.dtype == np.float64
+    assert batch.off_plan is not None
+    assert batch.off_plan.dtype == np.bool_
+    assert batch.q_value is None
 
 
 def test_a_flag_in_the_middle_is_reported_for_turns_in_any_order(make_batch: MakeBatch) -> None:

@@ -73,6 +73,21 @@ def test_two_options_truncated_without_bootstrap(make_batch: MakeBatch, flag: st
     assert_array_equal(out.high, [0.75, 0.0, -2.0, 0.0])
 
 
+def test_without_the_bootstrap_at_boundaries(make_batch: MakeBatch) -> None:
+    # low     delta(1) = 2 + 0 - 2 = 0, so A(1) = 0 and A(0) = 1 + 1/4 * 0 = 1; option 1 as above
+    # switch and high, and option 1 truncated, as above.
+    batch = make_batch(REWARD, terminated=LAST, **TWO_OPTIONS)
+    out = get_estimator("hae")(batch, **HALVES, boundary_bootstrap=False)
+    assert_array_equal(out.low, [1.0, 0.0, -1.0, 0.0])
+    assert_array_equal(out.returns_low, [2.0, 2.0, 2.0, 4.0])
+    assert_array_equal(out.switch, [2.0, 3.0, 1.0, 3.0])
+    assert_array_equal(out.high, [0.75, 0.0, -2.0, 0.0])
+    cut = make_batch(REWARD, truncated=LAST, **TWO_OPTIONS)
+    out = get_estimator("hae")(cut, **HALVES, boundary_bootstrap=False)
+    assert_array_equal(out.low, [1.0, 0.0, -0.5, 2.0])
+    assert_array_equal(out.high, [0.875, 0.0, -1.0, 0.0])
+
+
 def test_termination_wins_over_truncation(make_batch: MakeBatch) -> None:
     batch = make_batch(REWARD, terminated=LAST, truncated=LAST, **TWO_OPTIONS)
     out = get_estimator("hae")(batch, **HALVES, bootstrap_truncated=True)

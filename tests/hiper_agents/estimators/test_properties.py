@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from hiper_agents.estimators import Advantages, TurnBatch, get_estimator
 
 HEADS = [field.name for field in fields(Advantages)]
-COLUMNS = [field.name for field in fields(TurnBatch)]
+COLUMNS = [field.name for field in fields(TurnBatch) if field.default is MISSING]
 UNIT = st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0.0, 1.0))
 NUMBERS = st.floats(-10.0, 10.0)
 
@@ -148,6 +148,26 @@ def test_with_one_option_an_episode_low_is_gae(batch: TurnBatch, chosen: dict[st
     hae, gae = get_estimator("hae")(batch, **chosen), get_estimator("gae")(batch, **chosen)
     assert_array_equal(hae.low, gae.low)
     assert_array_equal(np.flatnonzero(batch.boundary), np.flatnonzero(batch.turn == 0))
+
+
+@given(batch=batches(), chosen=all_settings())
+def test_without_the_bootstrap_at_boundaries_an_option_is_an_episode_of_its_own(
+    batch: TurnBatch, chosen: dict[str, Any]
+) -> None:
+    out = get_estimator("hae")(batch, **chosen, boundary_bootstrap=False)
+    layout = batch.layout
+    segment = np.repeat(np.arange(len(layout.starts)), layout.lengths)
+    inner = layout.segment_end & ~layout.trajectory_end
+    apart = replace(
+        batch,
+        trajectory_id=layout.unsort(segment),
+        turn=layout.unsort(np.arange(len(batch)) - layout.starts[segment]),
+        terminated=batch.terminated | layout.unsort(inner),
+    )
+    assert_array_equal(out.low, get_estimator("gae")(apart, **chosen).low)
+    full = get_estimator("hae")(batch, **chosen)
+    assert_array_equal(out.high, full.high)
+    assert_array_equal(out.switch, full.switch)
 
 
 @given(batch=batches(boundary=True), chosen=all_settings())

@@ -12,6 +12,7 @@ import pytest
 from hiper_agents.estimators import (
     Advantages,
     EstimatorError,
+    Needs,
     TurnBatch,
     UnknownEstimatorError,
     get_estimator,
@@ -145,6 +146,49 @@ def test_a_result_has_to_be_one_advantage_a_turn(make_batch: MakeBatch) -> None:
         bare(make_batch([1.0, 2.0]))
 
 
+def test_what_an_estimator_needs_is_declared(make_batch: MakeBatch) -> None:
+    assert get_estimator("hae").needs == Needs(1, 1, critic=True, columns=())
+    needs = Needs(group_size=8, strategies=2, critic=False, columns=("q_value", "off_plan"))
+    register_estimator("needy", needs=needs)(zeros)
+    assert get_estimator("needy").needs is needs
+    assert len(get_estimator("needy")(make_batch([1.0], q_value=[0.0], off_plan=[0])).low) == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "provider"),
+    [
+        ("strategy_id", "fills it with its strategies"),
+        ("off_plan", "`hiper train` does not fill it"),
+        ("divergence", "fills it with its teacher"),
+        ("q_value", "fills it with its twin critic"),
+    ],
+)
+def test_a_missing_column_is_named_with_who_provides_it(
+    make_batch: MakeBatch, column: str, provider: str
+) -> None:
+    register_estimator("needy", needs=Needs(columns=(column,)))(zeros)
+    message = rf"'needy' needs the column {column}, .*{provider}.*annotate\({column}=...\)"
+    with pytest.raises(EstimatorError, match=message):
+        get_estimator("needy")(make_batch([1.0]))
+
+
+@pytest.mark.parametrize(
+    ("needs", "error", "message"),
+    [
+        ({"group_size": 0}, ValueError, "group_size must be at least 1, not 0"),
+        ({"strategies": -1}, ValueError, "strategies must be at least 1, not -1"),
+        ({"group_size": 6, "strategies": 4}, ValueError, "6 rollouts cannot be divided equally"),
+        ({"columns": ("advice",)}, ValueError, "no optional column is named 'advice'; there are"),
+        ({"columns": "q_value"}, TypeError, "columns must be a tuple of names, not 'q_value'"),
+    ],
+)
+def test_needs_that_nobody_can_meet(
+    needs: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        Needs(**needs)
+
+
 def test_a_plugin_is_listed_unloaded_and_loaded_when_asked_for(
     publish: Publish, make_batch: MakeBatch
 ) -> None:
@@ -160,6 +204,26 @@ def test_a_plugin_that_registers_itself_while_it_is_loaded(
     source = PLUGIN.replace("import Advantages", "import Advantages, register_estimator")
     publish("plugin_own", source + "\nones = register_estimator('ones')(ones)\n")
     assert get_estimator("ones")(make_batch([5.0])).low.tolist() == [1.0]
+
+
+def test_a_plugin_keeps_what_its_module_declared_under_another_name(
+    publish: Publish, make_batch: MakeBatch
+) -> None:
+    source = PLUGIN.replace("import Adv", "import Needs, register_estimator, Adv") + (
+        "\nneeds = Needs(group_size=4, critic=False)"
+        "\nones = register_estimator('unity', flat=True, needs=needs)(ones)\n"
+    )
+    publish("plugin_renamed", source)
+    found = get_estimator("ones")
+    assert found.flat
+    assert found.needs == Needs(group_size=4, critic=False)
+    assert found(make_batch([5.0]), scale=2.0).low.tolist() == [2.0]
+
+
+def test_a_plain_plugin_may_carry_its_declarations(publish: Publish) -> None:
+    publish("plugin_plain", PLUGIN + "\nones.flat = True\n")
+    assert get_estimator("ones").flat
+    assert get_estimator("ones").needs == Needs()
 
 
 def test_a_plugin_does_not_take_the_name_of_a_built_in_one(publish: Publish) -> None:

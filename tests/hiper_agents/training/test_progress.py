@@ -137,6 +137,19 @@ def test_time_left_by_iterations_uses_the_pace_of_this_sitting() -> None:
         assert progress.share == 102 / 120
 
 
+def test_time_left_by_turns_uses_the_pace_of_the_whole_run() -> None:
+    clock = Clock()
+    progress = TrainingProgress(None, None, plain(), turns=10_000, clock=clock)
+    assert (progress.left, progress.share) == (None, 0.0)
+    progress.update({"iteration": 3, "seconds": 20.0, "turns": 4000})
+    assert progress.left == pytest.approx(30.0)
+    assert progress.share == pytest.approx(0.4)
+    clock.now += 5.0
+    assert progress.left == pytest.approx(25.0)
+    progress.update({"iteration": 4, "seconds": 60.0, "turns": 12_000})
+    assert (progress.left, progress.share) == (0.0, 1.0)
+
+
 def test_the_smaller_budget_counts() -> None:
     clock = Clock()
     with TrainingProgress(1.0, 1000, plain(), clock=clock) as progress:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hiper_envs.alfworld.goals import (
+    CHAIN,
+    Arranged,
+    Carrying,
+    Clause,
     Holding,
     Lit,
+    Member,
     Placed,
     UnsupportedGoalError,
+    from_record,
     read_goal,
     task_type_of,
+    to_record,
 )
 from hiper_envs.alfworld.pddl import read_expression
 
@@ -69,9 +78,49 @@ def test_the_six_task_types(text: str, clauses: object, task_type: str) -> None:
     assert task_type_of(read) == task_type  # type: ignore[arg-type]
 
 
+MIXED = (
+    "(exists (?r - receptacle) (and (receptacletype ?r shelftype) "
+    "(exists (?a - object) (and (inreceptacle ?a ?r) (objecttype ?a cuptype) (cleanable ?a) "
+    "(isclean ?a) (heatable ?a) (ishot ?a) {more})) "
+    "(exists (?c - object) (and (inreceptacle ?c ?r) (objecttype ?c eggtype)))))"
+)
+SAME = "(exists (?b - object) (and (inreceptacle ?b ?r) (objecttype ?b cuptype) (not (= ?a ?b))))"
+CLEAN_HELD = HELD.replace("(holds", "(cleanable ?o) (isclean ?o) (holds")
+CUP, HOT_CUP, EGG = Member("cup", ()), Member("cup", ("clean", "hot")), Member("egg", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "clauses"),
+    [
+        (MIXED.format(more=""), (Arranged("shelf", (HOT_CUP, EGG)),)),
+        (MIXED.format(more=SAME), (Arranged("shelf", (CUP, HOT_CUP, EGG)),)),
+        (
+            f"{MIXED.format(more='')} {LAMP} {CLEAN_HELD}",
+            (Arranged("shelf", (HOT_CUP, EGG)), Lit("desklamp"), Carrying("cd", ("clean",))),
+        ),
+        (f"{LAMP} {CLEAN_HELD}", (Lit("desklamp"), Carrying("cd", ("clean",)))),
+        (
+            TWO.format(distinct="(not (= ?o1 ?o2))") + MIXED.format(more=""),
+            (Placed(2, "cd", "safe", ""), Arranged("shelf", (HOT_CUP, EGG))),
+        ),
+    ],
+)
+def test_goals_of_chains(text: str, clauses: object) -> None:
+    read = goal(text)
+    assert read == clauses
+    assert task_type_of(read) == CHAIN  # type: ignore[arg-type]
+    assert [from_record(json.loads(json.dumps(to_record(c)))) for c in read] == list(read)  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        MIXED.format(more=SAME.replace("(not (= ?a ?b))", "")),
+        MIXED.format(more="(issliced ?a)"),
+        MIXED.format(more="(coolable ?a)"),
+        MIXED.format(more="(not (= ?a ?c))"),
+        HELD.replace("(holds", "(isclean ?o) (holds"),
+        HELD.replace("(holds", "(receptacletype ?r desktype) (holds"),
         "(exists (?o - object) (and (objecttype ?o mugtype)))",
         "(exists (?o - object) (and (inreceptacle ?o ?r)))",
         f"(exists (?o - object) (and {IN_DESK} (issliced ?o)))",
@@ -85,6 +134,9 @@ def test_other_goals_are_refused_rather_than_approximated(text: str) -> None:
         goal(text)
 
 
-def test_a_combination_that_no_task_type_has() -> None:
+@pytest.mark.parametrize(
+    "clauses", [(), (Holding("cd"),), (Lit("desklamp"), Holding("cd"), Placed(1, "cd", "bed", ""))]
+)
+def test_a_combination_that_no_task_type_has(clauses: tuple[Clause, ...]) -> None:
     with pytest.raises(UnsupportedGoalError, match="no task type"):
-        task_type_of((Holding("cd"),))
+        task_type_of(clauses)

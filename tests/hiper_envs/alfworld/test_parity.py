@@ -21,8 +21,11 @@ if sys.version_info >= (3, 13):
 from benchmarks.alfworld_play import PHASES, play
 from benchmarks.alfworld_reference import transcript
 from benchmarks.memoised_textworld import memoised
+from hiper_envs.alfworld.chain_world import ChainWorld
+from hiper_envs.alfworld.chains import parse_chain
 from hiper_envs.alfworld.game import TASK_TYPES, parse_game
 from hiper_envs.alfworld.generator import generate_game
+from hiper_envs.alfworld.generator_chains import generate_chain_game
 from hiper_envs.alfworld.native import NativeWorld
 from hiper_envs.alfworld.textworld_backend import TextWorldWorld
 from hiper_envs.core import WorldState
@@ -56,6 +59,34 @@ def states_of_both(data: Mapping[str, Any], commands: Sequence[str]) -> list[Wor
 @pytest.mark.parametrize("task_type", TASK_TYPES)
 def test_generated_games(task_type: str) -> None:
     assert_parity(generate_game(11, task_type), task_type)
+
+
+@pytest.mark.parametrize(("seed", "subtasks", "distractors"), [(3, 3, 0), (9, 6, 9)])
+def test_generated_chains(seed: int, subtasks: int, distractors: int) -> None:
+    assert_parity(generate_chain_game(seed, subtasks, distractors=distractors), f"chain {seed}")
+
+
+@pytest.mark.parametrize("ending", ["cool", "look"])
+def test_chains_are_counted_and_paid_alike(ending: str) -> None:
+    """Each engine is asked for its own facts; both go on after success."""
+    data = generate_chain_game(2, 3, ending=ending)
+    game = parse_game(data, "chain")
+    chain = parse_chain(game.task)
+    assert chain is not None
+    with memoised():
+        engines = NativeWorld(game), TextWorldWorld(data)
+        worlds = [ChainWorld(engine, chain, reward_delay=6) for engine in engines]
+        states = [world.reset() for world in worlds]
+        assert states[0] == states[1]
+        undo = ("go to fridge 1", "look", "dance", game.walkthrough[0], "inventory", "look")
+        done = []
+        for command in (*game.walkthrough, *undo):
+            states = [world.step(command) for world in worlds]
+            assert states[0] == states[1]
+            assert engines[0].scene(chain.types) == engines[1].scene(chain.types)
+            done.append(states[0].extra_info["subtasks_done"])
+    assert {1, 2, 3} <= set(done)
+    assert (states[0].reward, states[0].won) == (1.0, True)
 
 
 def test_an_object_that_begins_in_two_receptacles() -> None:
