@@ -74,7 +74,7 @@ def main(args: Args) -> Path:
             pool.submit(census, args.processes, args.seed, once=once) for once in (False, True)
         ]
         measured = _measured(study, sampling, pool, console)
-        results = {
+        results: Result = {
             "claims": {
                 "census": [future.result() for future in claims],
                 "counterexamples": counterexamples(),
