@@ -19,7 +19,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tyro
 from rich.console import Console
@@ -35,13 +35,14 @@ from benchmarks.credit.runner import Status, cores, run_cells
 from benchmarks.credit.sweeps import sweeps_of
 from benchmarks.credit.tuning import GRID, choices_in, choose, settings_of, tuning_cells
 from benchmarks.recording import record
-from hiper_agents.cli.values import JsonObject
 from hiper_agents.environments import make_env
 from hiper_agents.estimators import get_estimator, list_estimators
 from hiper_agents.families import family_of
 from hiper_agents.provenance import command_line, git_commit
 from hiper_base.errors import HiperError
 from hiper_envs.core import HierarchicalTextEnv
+
+_T = TypeVar("_T")
 
 _NAMES = {
     "HiPER-ALFWorld-v0": "credit_assignment",
@@ -83,8 +84,9 @@ class Args:
     """Seed of the tuning runs."""
     grid: str = json.dumps(GRID)
     """What tuning tries: a JSON list of settings of `hiper train`."""
-    train_options: JsonObject = field(default_factory=dict)
-    """Settings of `hiper train` for all runs, such as '{"episodes": 64}'."""
+    train_options: str = "{}"
+    """Settings of `hiper train` for all runs, such as '{"episodes": 64}', or a list of them, one for
+    each setting of the environment."""
     jobs: int = field(default_factory=cores)
     """Runs side by side; each uses one core."""
     runs: Path = Path("runs/credit")
@@ -129,7 +131,7 @@ def main(args: Args, console: Console) -> int:
 def _run(args: Args, console: Console) -> list[str]:
     """Runs what is not finished; returns what went wrong, a sentence each."""
     estimators = _estimators(args.estimators)
-    plans = _plans(args)
+    plans = plans_of(args)
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     tuned: Mapping[str, Settings] = {}
     if args.tune:
@@ -235,13 +237,20 @@ def _estimators(names: Sequence[str]) -> list[str]:
     return chosen
 
 
-def _settings(text: str) -> list[Settings]:
+def _settings(text: str, flag: str) -> list[Settings]:
     """One setting or several, from JSON."""
-    value = _json(text, "--env-options")
+    value = _json(text, flag)
     listed = value if isinstance(value, list) else [value]
     if not listed or not all(isinstance(one, dict) for one in listed):
-        raise StudyError(f"--env-options takes a JSON object or a list of them, not {text}")
+        raise StudyError(f"{flag} takes a JSON object or a list of them, not {text}")
     return listed
+
+
+def _for_each(values: Sequence[_T], settings: int, what: str) -> Sequence[_T]:
+    """One value for each setting of the environment, from that many or one for all."""
+    if len(values) not in (1, settings):
+        raise StudyError(f"{len(values)} {what} do not fit {settings} settings")
+    return list(values) * settings if len(values) == 1 else values
 
 
 def _grid(text: str) -> list[Settings]:
@@ -258,18 +267,18 @@ def _json(text: str, flag: str) -> Any:
         raise StudyError(f"{flag} takes JSON: {error}") from error
 
 
-def _plans(args: Args) -> list[Plan]:
+def plans_of(args: Args) -> list[Plan]:
     """One plan for each setting of the environment.
 
     The environment says what stands in for splits that are not named, and its step limit.
     """
-    settings = _settings(args.env_options)
-    turns = args.turns * len(settings) if len(args.turns) == 1 else args.turns
-    if len(turns) != len(settings):
-        raise StudyError(f"{len(turns)} budgets do not fit {len(settings)} settings")
+    settings = _settings(args.env_options, "--env-options")
+    turns = _for_each(args.turns, len(settings), "budgets")
+    trained = _settings(args.train_options, "--train-options")
+    trained = _for_each(trained, len(settings), "--train-options")
     family = family_of(args.env)
     plans = []
-    for options, budget in zip(settings, turns, strict=True):
+    for options, budget, train_options in zip(settings, turns, trained, strict=True):
         train = make_env(args.env, args.split, default_split=family.train_split, **options)
         panel = make_env(args.env, args.eval_split, **options)
         plans.append(
@@ -281,7 +290,7 @@ def _plans(args: Args) -> list[Plan]:
                 split=_split(train),
                 panel=Panel(_split(panel), min(args.tasks, len(panel.source))),
                 max_turns=train.max_turns,
-                train_options=args.train_options,
+                train_options=train_options,
             )
         )
     return plans

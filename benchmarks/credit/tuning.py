@@ -27,7 +27,7 @@ GRID: tuple[Settings, ...] = (
 )
 """Step sizes of the policy; the first is the one that `hiper train` begins with."""
 TASKS = 140
-"""Training tasks that a point of the grid is scored on, as many as ALFWorld's valid_seen has."""
+"""Training tasks that a point of the grid is scored on, where the study's panel has no number."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def tuning_cells(
     """
     if not grid:
         raise StudyError("there is nothing to choose from: the grid is empty")
-    own = replace(plan, turns=turns, panel=Panel(plan.split, TASKS, seed))
+    own = replace(plan, turns=turns, panel=Panel(plan.split, plan.panel.tasks or TASKS, seed))
     return [
         Cell(own, estimator, seed, tuned=dict(point), purpose=TUNING)
         for point in grid

@@ -19,6 +19,7 @@ from hiper_envs.core import Episode, TaskSource
 
 EPOCHS = 15
 MINIBATCH = 256
+LEARNING_RATE = 1e-3
 
 
 def warm_start(
@@ -32,11 +33,18 @@ def warm_start(
 ) -> float:
     """Imitates one demonstration of each task; returns the mean loss of the last pass.
 
-    The steps are an optimizer's of its own: what may have to be small while the agent learns from
-    its own words is not too large for the expert's.
+    The steps are an optimizer's of its own, and all of one size: what may have to be small while
+    the agent learns from its own words is not too large for the expert's, and runs that differ in
+    their step sizes begin with the same policy.
     """
     demonstrations = demonstrate(player, source, tasks, max_turns=max_turns)
-    config = replace(config, minibatch=MINIBATCH, word_learning_rate=config.learning_rate)
+    config = replace(
+        config,
+        minibatch=MINIBATCH,
+        learning_rate=LEARNING_RATE,
+        critic_learning_rate=LEARNING_RATE,
+        word_learning_rate=LEARNING_RATE,
+    )
     optimizer = make_optimizer(player.network, config)
     loss = float("nan")
     for _ in range(EPOCHS):

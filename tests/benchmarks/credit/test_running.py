@@ -20,7 +20,7 @@ from benchmarks.credit.outcomes import read_evaluations, read_outcome
 from benchmarks.credit.progress import StudyProgress
 from benchmarks.credit.runner import Status, run_cells
 from benchmarks.credit.worker import BusyError, run_cell
-from benchmarks.credit_assignment import Args, main
+from benchmarks.credit_assignment import Args, main, plans_of
 from hiper_agents.estimators import registry
 from hiper_agents.training.run import train
 
@@ -186,13 +186,27 @@ def test_a_study_from_end_to_end_with_a_worker_killed(no_data: Path, tmp_path: P
     assert "4 of 5 cells" in (tmp_path / "shown.txt").read_text()
 
 
+def test_each_setting_has_its_own_budget_and_training(no_data: Path) -> None:
+    first, second = plans_of(
+        Args(
+            env="HiPER-ALFWorldLong-v0",
+            env_options='[{"subtasks": 2}, {"subtasks": 8}]',
+            turns=(100, 400),
+            train_options='[{"warm_start": 9}, {"warm_start": 3}]',
+        )
+    )
+    assert (first.turns, first.max_turns, first.train_options) == (100, 100, {"warm_start": 9})
+    assert (second.turns, second.max_turns, second.train_options) == (400, 400, {"warm_start": 3})
+
+
 def test_what_cannot_be_run_is_said_before_anything_is(no_data: Path, tmp_path: Path) -> None:
     console = Console(file=(tmp_path / "shown.txt").open("w"))
     for changes, message in (
         ({"env_options": "[1]"}, "--env-options"),
         ({"env_options": "{"}, "--env-options"),
         ({"turns": (10, 20)}, "2 budgets"),
-        ({"train_options": {"clipp": 1}}, "clipp"),
+        ({"train_options": '{"clipp": 1}'}, "clipp"),
+        ({"train_options": "[{}, {}]"}, "2 --train-options"),
         ({"ablations": ("no-brain",)}, "no-brain"),
         ({"tune": True, "tuning_seed": 3}, "seed 3"),
         ({"tune": True, "grid": "{}"}, "--grid"),

@@ -117,6 +117,16 @@ def test_a_warm_start_imitates_the_expert(tmp_path: Path) -> None:
     assert result["success_rate"] > 0.15
 
 
+def test_a_warm_start_is_the_same_whatever_the_step_sizes(tmp_path: Path) -> None:
+    states = []
+    for rate in (1e-3, 3e-3):
+        run = tmp_path / str(rate)
+        ppo = replace(SMALL.ppo, learning_rate=rate, critic_learning_rate=rate)
+        train(replace(SMALL, warm_start=8, iterations=0, ppo=ppo), run)
+        states.append(weights(run))
+    assert same(*states)
+
+
 def test_a_run_folder_is_an_agent(tmp_path: Path) -> None:
     train(replace(SMALL, iterations=1), tmp_path / "run")
     kwargs = {"seed": 5, "greedy": False}
