@@ -85,8 +85,8 @@ class Args:
     grid: str = json.dumps(GRID)
     """What tuning tries: a JSON list of settings of `hiper train`."""
     train_options: str = "{}"
-    """Settings of `hiper train` for all runs, such as '{"episodes": 64}', or a list of them, one for
-    each setting of the environment."""
+    """Settings of `hiper train` for all runs, such as '{"episodes": 64}', or a JSON list of them,
+    one for each setting of the environment."""
     jobs: int = field(default_factory=cores)
     """Runs side by side; each uses one core."""
     runs: Path = Path("runs/credit")

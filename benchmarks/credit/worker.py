@@ -100,7 +100,10 @@ def run_cell(cell: Cell, root: Path, *, allow_mixed: bool = False) -> None:
         origins = claim_folder(cell, folder, origin(cell.estimator), allow_mixed=allow_mixed)
         config = cell.config()
         if not (folder / CHECKPOINT_FILE).exists():
-            Trainer(config).save(folder)  # to be evaluated before it has learned anything
+            # To be evaluated before it has learned anything from success.
+            beginner = Trainer(config)
+            beginner.warm_start()
+            beginner.save(folder)
         evaluations = _Evaluations(cell, folder)
         evaluations.catch_up()
 

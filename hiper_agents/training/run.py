@@ -248,7 +248,7 @@ def train(
     """
     torch.set_num_threads(1)  # the matrices are small: more threads only cost
     trainer = _open(config, run, resume)
-    if trainer.iteration == 0:
+    if not (run / CHECKPOINT_FILE).exists():
         trainer.warm_start()
     saved = time.monotonic()
     with MetricsLog(run, trainer.iteration, config.tensorboard) as log:
@@ -324,18 +324,16 @@ def _environment(config: TrainConfig) -> HierarchicalTextEnv:
 
 def _open(config: TrainConfig, run: Path, resume: bool) -> Trainer:
     """A new trainer, or the one that a run folder holds."""
-    path = run / CONFIG_FILE
-    if path.exists():
-        if not resume:
-            raise HiperError(f"{run} already holds a run: choose another folder, or --resume it")
-        kept = read_config(run)
+    settings, checkpoint = run / CONFIG_FILE, run / CHECKPOINT_FILE
+    if not resume and (settings.exists() or checkpoint.exists()):
+        raise HiperError(f"{run} already holds a run: choose another folder, or --resume it")
+    if settings.exists():
         budgets = {name: getattr(config, name) for name in ("minutes", "iterations", "turns")}
-        trainer = Trainer(replace(kept, **budgets))
-        if (run / CHECKPOINT_FILE).exists():
-            trainer.load(run)
-            LOG.info("resuming %s after iteration %d", run, trainer.iteration)
-    else:
-        trainer = Trainer(config)
-        run.mkdir(parents=True, exist_ok=True)
-    write_text(path, json.dumps(asdict(trainer.config), indent=1))
+        config = replace(read_config(run), **budgets)
+    trainer = Trainer(config)
+    if checkpoint.exists():
+        trainer.load(run)
+        LOG.info("resuming %s after iteration %d", run, trainer.iteration)
+    run.mkdir(parents=True, exist_ok=True)
+    write_text(settings, json.dumps(asdict(trainer.config), indent=1))
     return trainer

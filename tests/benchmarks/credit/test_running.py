@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from rich.console import Console
 
 from benchmarks.credit.cells import Cell, Panel, Plan, StudyError, cells_of
@@ -22,6 +23,7 @@ from benchmarks.credit.runner import Status, run_cells
 from benchmarks.credit.worker import BusyError, run_cell
 from benchmarks.credit_assignment import Args, main, plans_of
 from hiper_agents.estimators import registry
+from hiper_agents.training.checkpoint import load_policy
 from hiper_agents.training.run import train
 
 ENV = "HiPER-ALFWorld-v0"
@@ -48,6 +50,25 @@ def test_a_cell_is_evaluated_at_its_marks(no_data: Path, tmp_path: Path) -> None
     written = (cell().folder(tmp_path) / "result.json").stat().st_mtime_ns
     run_cell(cell(), tmp_path)  # finished: costs nothing and changes nothing
     assert (cell().folder(tmp_path) / "result.json").stat().st_mtime_ns == written
+
+
+def test_the_first_evaluation_is_of_what_demonstrations_have_taught(
+    no_data: Path, tmp_path: Path
+) -> None:
+    panel, demonstrations = Panel("generated", 40), {**SMALL, "warm_start": 200}
+    plan = replace(PLAN, marks=1, panel=panel, max_turns=50, train_options=demonstrations)
+    taught = Cell(plan, "hae", 0)
+    run_cell(taught, tmp_path / "study")
+    outcome = read_outcome(taught.folder(tmp_path / "study"))
+    assert outcome is not None
+    assert outcome.turns[0] == 0.0
+    assert outcome.success[0] > 0.0
+    train(taught.config(), tmp_path / "alone")
+    alone, cells_own = (
+        load_policy(folder)[0].state_dict()
+        for folder in (tmp_path / "alone", taught.folder(tmp_path / "study"))
+    )
+    assert all(torch.equal(alone[name], cells_own[name]) for name in alone)
 
 
 def test_a_cell_that_was_stopped_ends_like_one_that_was_not(
