@@ -274,8 +274,8 @@ def plans_of(args: Args) -> list[Plan]:
     """
     settings = _settings(args.env_options, "--env-options")
     turns = _for_each(args.turns, len(settings), "budgets")
-    trained = _settings(args.train_options, "--train-options")
-    trained = _for_each(trained, len(settings), "--train-options")
+    given = _settings(args.train_options, "--train-options")
+    trained = _for_each(given, len(settings), "--train-options")
     family = family_of(args.env)
     plans = []
     for options, budget, train_options in zip(settings, turns, trained, strict=True):
