@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -19,7 +20,7 @@ try:
     from hiper_agents.training.progress import TrainingProgress
     from hiper_agents.training.report import write_report
     from hiper_agents.training.run import TrainConfig, Trainer, config_for, train
-    from hiper_agents.training.samples import SAMPLES_FILE, sample_episodes
+    from hiper_agents.training.samples import SAMPLES_FILE
 except ImportError as error:
     raise MissingDependencyError(
         f'training needs {error.name}, which comes with: pip install "hiper-gym[compact]"'
@@ -63,7 +64,7 @@ def run(args: TrainArgs) -> None:
         config.minutes, config.iterations, console, turns=config.turns
     ) as progress:
 
-        def show(metrics: Metrics, trainer: Trainer) -> None:
+        def show(metrics: Metrics, trainer: Trainer[Any]) -> None:
             nonlocal reported
             progress.update(metrics)
             if time.monotonic() - reported >= _REPORT_SECONDS:
@@ -79,13 +80,7 @@ def run(args: TrainArgs) -> None:
     )
 
 
-def _publish(trainer: Trainer, run: Path) -> Path:
+def _publish(trainer: Trainer[Any], run: Path) -> Path:
     """Plays sample episodes and writes the report."""
-    episodes = sample_episodes(
-        trainer.player,
-        trainer.source,
-        trainer.max_turns,
-        with_values=trainer.estimate.needs.critic,
-    )
-    write_text(run / SAMPLES_FILE, json.dumps(episodes))
+    write_text(run / SAMPLES_FILE, json.dumps(trainer.samples()))
     return write_report(run)
