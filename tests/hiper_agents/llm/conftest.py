@@ -1,4 +1,4 @@
-"""Turns that a tiny policy has written, for whatever learns from them."""
+"""A tiny model's tokenizer, and turns that a tiny policy has written."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from transformers import PreTrainedTokenizerFast
+
+from hiper_agents.llm.tiny import make_tiny
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    return make_tiny(layers=1, hidden=8)[1]
 
 
 @pytest.fixture(scope="session")
