@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, make_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from hiper_base.files import write_text
 
 try:
     from hiper_agents.compact.domain import DomainError
+    from hiper_agents.training.kinds import part_of
     from hiper_agents.training.metrics import Metrics
     from hiper_agents.training.progress import TrainingProgress
     from hiper_agents.training.report import write_report
-    from hiper_agents.training.run import TrainConfig, Trainer, config_for, train
+    from hiper_agents.training.run import Trainer, train
     from hiper_agents.training.samples import SAMPLES_FILE
+    from hiper_agents.training.settings import RunConfig
 except ImportError as error:
     raise MissingDependencyError(
         f'training needs {error.name}, which comes with: pip install "hiper-gym[compact]"'
@@ -30,7 +32,7 @@ _REPORT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class TrainArgs(TrainConfig):
+class RunArgs:
     """Train an agent; everything it produces goes into one run folder."""
 
     out: Path = Path("runs/demo")
@@ -39,24 +41,44 @@ class TrainArgs(TrainConfig):
     """Go on with the run in the folder; its settings are kept, except for the budget."""
 
 
-def defaults(argv: Sequence[str]) -> TrainArgs:
-    """What the flags begin with: the settings that suit the environment that they name."""
-    named = [
+def defaults(argv: Sequence[str]) -> RunArgs:
+    """What the flags begin with: the settings that suit the agent and environment that are named.
+
+    Raises:
+        HiperError: No such agent can be trained, or the run to start from cannot be read.
+        MissingDependencyError: The agent needs an extra that is not installed.
+    """
+    agent = named(argv, "--agent") or RunConfig.agent
+    env = named(argv, "--env") or RunConfig.env
+    settings: type[RunConfig] = part_of(agent, "settings")
+    start = named(argv, "--start") if "start" in {f.name for f in fields(settings)} else None
+    given = {} if start is None else {"start": start}
+    try:
+        config = part_of(agent, "defaults")(env, **given)
+    except DomainError:
+        config = settings(env=env)  # whoever trains says what is wrong with it
+    # The settings first, so that `--help` begins with them.
+    kind = make_dataclass("TrainArgs", [], bases=(RunArgs, settings), frozen=True)
+    kind.__doc__ = RunArgs.__doc__
+    arguments: RunArgs = kind(**_values(config))
+    return arguments
+
+
+def named(argv: Sequence[str], flag: str) -> str | None:
+    """The value of a flag among arguments that have not been read yet; the last one counts."""
+    values = [
         value.partition("=")[2] if "=" in value else following
         for value, following in zip(argv, [*argv[1:], ""], strict=True)
-        if value.partition("=")[0] == "--env"
+        if value.partition("=")[0] == flag
     ]
-    env = named[-1] if named else TrainConfig.env
-    try:
-        config = config_for(env)
-    except DomainError:
-        config = TrainConfig(env=env)  # whoever trains says what is wrong with it
-    return TrainArgs(**{field.name: getattr(config, field.name) for field in fields(TrainConfig)})
+    return values[-1] if values else None
 
 
-def run(args: TrainArgs) -> None:
+def run(args: RunArgs) -> None:
     """Trains, then writes sample episodes and the report."""
-    config = TrainConfig(**{field.name: getattr(args, field.name) for field in fields(TrainConfig)})
+    kind = next(base for base in type(args).__mro__[1:] if base is not RunArgs)
+    names = {field.name for field in fields(kind)}
+    config: RunConfig = kind(**{n: v for n, v in _values(args).items() if n in names})
     console = Console()
     reported = time.monotonic()
 
@@ -78,6 +100,11 @@ def run(args: TrainArgs) -> None:
         f"{trainer.total_episodes} episodes, {trainer.total_turns} turns\nreport: {report}",
         highlight=False,
     )
+
+
+def _values(instance: Any) -> dict[str, Any]:
+    """The fields of a dataclass."""
+    return {field.name: getattr(instance, field.name) for field in fields(instance)}
 
 
 def _publish(trainer: Trainer[Any], run: Path) -> Path:

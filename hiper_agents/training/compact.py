@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from hiper_agents.compact.domain import domain_of, make_domain
 from hiper_agents.compact.flat import domain_under
 from hiper_agents.compact.network import CompactNetwork
 from hiper_agents.compact.player import Player
+from hiper_agents.compact.slot import Slot
 from hiper_agents.estimators import get_estimator
 from hiper_agents.training.checkpoint import (
     read_checkpoint,
@@ -146,6 +148,24 @@ class CompactTrainer(Trainer[TrainConfig]):
         self.restore_progress(document)
 
     def samples(self) -> list[dict[str, Any]]:
-        """Sample episodes for the report."""
-        with_values = self.estimate.needs.critic
-        return sample_episodes(self.player, self.source, self.max_turns, with_values=with_values)
+        """Sample episodes for the report, played greedily."""
+
+        def begin(info: Mapping[str, Any], observation: str) -> _Sampled:
+            slot = self.player.open(info, observation)
+            return _Sampled(self.player, slot, self.estimate.needs.critic)
+
+        return sample_episodes(self.source, self.max_turns, begin)
+
+
+class _Sampled:
+    """A sample episode."""
+
+    def __init__(self, player: Player, slot: Slot, with_values: bool) -> None:
+        self._player, self._slot, self._with_values = player, slot, with_values
+        self.observe = slot.observe
+
+    def act(self, info: Mapping[str, Any]) -> tuple[str, list[float] | None]:
+        (text,), decisions = self._player.act(
+            [self._slot], [info], None, with_values=self._with_values
+        )
+        return text, decisions.values[0].tolist() if self._with_values else None

@@ -84,19 +84,19 @@ def read_config(run: Path) -> Any:
     path = run / CONFIG_FILE
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return _instance(part_of(values["agent"], "settings"), values)
+        return instance(part_of(values["agent"], "settings"), values)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise HiperError(f"cannot read the settings in {path}: {error}") from error
 
 
-def _instance(kind: type[_T], values: Mapping[str, Any]) -> _T:
+def instance(kind: type[_T], values: Mapping[str, Any]) -> _T:
     """A dataclass from JSON, with the dataclasses that are its fields."""
     hints = get_type_hints(kind)
     given: dict[str, Any] = {}
     for name, value in values.items():
         hint = hints.get(name)
         if isinstance(hint, type) and is_dataclass(hint):
-            given[name] = _instance(hint, value)
+            given[name] = instance(hint, value)
         else:
             given[name] = tuple(value) if isinstance(value, list) else value
     return kind(**given)

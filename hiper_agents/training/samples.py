@@ -1,25 +1,40 @@
-"""Sample episodes of a training run: one of each task type, played greedily, option by option."""
+"""Sample episodes of a training run: one of each task type, option by option.
+
+Who plays is unknown here: a `Sampled` episode is asked for a turn at a time.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
-from hiper_agents.compact.player import Player
 from hiper_envs.core import Episode, TaskSource
+from hiper_envs.tags import parse
 
 SAMPLES_FILE = "samples.json"
 
 
+class Sampled(Protocol):
+    """Plays one episode."""
+
+    def act(self, info: Mapping[str, Any]) -> tuple[str, Sequence[float] | None]:
+        """The next text, and V_L, V_H, V_T before it if there is a critic that has learned."""
+        ...
+
+    def observe(self, observation: str, info: Mapping[str, Any]) -> None:
+        """Takes in what the text led to; not called once the episode has ended."""
+        ...
+
+
 def sample_episodes(
-    player: Player, source: TaskSource, max_turns: int, *, with_values: bool = True
+    source: TaskSource, max_turns: int, begin: Callable[[Mapping[str, Any], str], Sampled]
 ) -> list[dict[str, Any]]:
     """Plays the first task of every task type.
 
     Args:
-        player: Decides.
         source: The tasks.
         max_turns: Steps until an episode is truncated.
-        with_values: Whether there is a critic that has learned anything.
+        begin: Begins an episode, given its first info and observation.
 
     Returns:
         JSON-able episodes: task_id, task, task_type, won, and turns with observation, subgoal,
@@ -28,20 +43,15 @@ def sample_episodes(
     first: dict[str, int] = {}
     for index, task_type in enumerate(source.task_types):
         first.setdefault(task_type, index)
-    return [
-        _play(player, source, index, max_turns, with_values) for _, index in sorted(first.items())
-    ]
+    return [_play(Episode(source.open(i), max_turns), begin) for _, i in sorted(first.items())]
 
 
-def _play(
-    player: Player, source: TaskSource, index: int, max_turns: int, with_values: bool
-) -> dict[str, Any]:
-    episode = Episode(source.open(index), max_turns)
-    slot = player.open(episode.info, episode.observation)
+def _play(episode: Episode, begin: Callable[[Mapping[str, Any], str], Sampled]) -> dict[str, Any]:
+    player = begin(episode.info, episode.observation)
     turns: list[dict[str, Any]] = []
     while not episode.ended:
         observation = episode.observation
-        (text,), decisions = player.act([slot], [episode.info], None, with_values=with_values)
+        text, values = player.act(episode.info)
         after, _, _, _, info = episode.step(text)
         turns.append(
             {
@@ -49,14 +59,14 @@ def _play(
                 "subgoal": info["subgoal"],
                 "option_id": info["option_id"],
                 "boundary": info["option_boundary"],
-                "switch": bool(decisions.boundary[0]),
+                "switch": parse(text).switch,
                 "action": info["action"],
             }
         )
-        if with_values:
-            turns[-1]["values"] = decisions.values[0].tolist()
+        if values is not None:
+            turns[-1]["values"] = list(values)
         if not episode.ended:
-            slot.observe(after, info)
+            player.observe(after, info)
     info = episode.info
     return {
         "task_id": info["task_id"],

@@ -1,0 +1,133 @@
+"""Puts a language-model agent together from its settings, and takes it out of a run folder.
+
+A checkpoint of this kind of agent holds the weight sets and value heads of a `LanguagePolicy`;
+`checkpoint.json` says what the weights belong to: the model, the prompts, the format. The model
+itself is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hiper_agents.llm.config import AgentConfig
+from hiper_agents.llm.generation import GenerationConfig, Generator
+from hiper_agents.llm.grammar import ResponseGrammar
+from hiper_agents.llm.models import load_model
+from hiper_agents.llm.player import LanguagePlayer
+from hiper_agents.llm.policy import LanguagePolicy, PolicyError
+from hiper_agents.llm.prompts import PromptWriter
+from hiper_agents.training.state_files import (
+    CheckpointError,
+    optimizer_tensors,
+    read_tensors,
+    restore_optimizer,
+    state_path,
+    write_checkpoint,
+)
+from hiper_base.errors import HiperError
+
+__all__ = ["describe", "load_weights", "make_player", "make_policy", "save"]
+
+_WEIGHTS = "weights."
+
+
+def make_policy(config: AgentConfig) -> LanguagePolicy:
+    """The model, with an adapter and value heads that have learned nothing.
+
+    Raises:
+        HiperError: If there is no such model or device.
+    """
+    device = device_of(config.device)
+    dtype = config.dtype
+    if dtype == "auto":
+        dtype = "bfloat16" if device == "cuda" or device.startswith("cuda:") else "float32"
+    loaded = load_model(config.model, device=device, dtype=dtype)
+    return LanguagePolicy(loaded.model, loaded.tokenizer, config.policy)
+
+
+def make_player(
+    policy: LanguagePolicy, config: AgentConfig, generation: GenerationConfig
+) -> LanguagePlayer:
+    """Lets a policy play.
+
+    Raises:
+        HiperError: If its tokenizer cannot write the format, or prompts leave no room.
+    """
+    writer = PromptWriter(policy.tokenizer, config.prompt)
+    grammar = ResponseGrammar(policy.tokenizer, **asdict(config.format))
+    return LanguagePlayer(writer, grammar, Generator(policy, generation, prefix=writer.prefix))
+
+
+def device_of(name: str) -> str:
+    """The device that a setting names.
+
+    Raises:
+        HiperError: If there is none such.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise HiperError(f"cannot compute on device {name!r}: {reason}") from error
+    return name
+
+
+def describe(config: AgentConfig) -> dict[str, Any]:
+    """What the weights of such an agent belong to, JSON-able."""
+    return {field.name: asdict(config)[field.name] for field in fields(AgentConfig)}
+
+
+def save(
+    run: Path,
+    config: AgentConfig,
+    policy: LanguagePolicy,
+    optimizer: torch.optim.Optimizer,
+    progress: Mapping[str, Any],
+) -> None:
+    """Writes a checkpoint.
+
+    Args:
+        run: The run folder.
+        config: What the weights belong to.
+        policy: The weights.
+        optimizer: Of them.
+        progress: JSON-able counters and random states, with the key `iteration`.
+    """
+    tensors = {f"{_WEIGHTS}{name}": tensor for name, tensor in policy.adapter_state().items()}
+    tensors |= {name: tensor.cpu() for name, tensor in optimizer_tensors(optimizer).items()}
+    document = {"agent": "llm", "made_of": describe(config), **progress}
+    write_checkpoint(run, progress["iteration"], tensors, document)
+
+
+def load_weights(
+    run: Path,
+    document: Mapping[str, Any],
+    policy: LanguagePolicy,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> None:
+    """Puts a policy, and its optimizer if given, into the state of a checkpoint.
+
+    Args:
+        run: The run folder.
+        document: Its `read_checkpoint`.
+        policy: Made from the same settings.
+        optimizer: Of its parameters.
+
+    Raises:
+        CheckpointError: If the state file is missing, damaged, or of another model.
+    """
+    tensors = read_tensors(run, document)
+    weights = {n.removeprefix(_WEIGHTS): t for n, t in tensors.items() if n.startswith(_WEIGHTS)}
+    try:
+        policy.load_adapter_state(weights)
+        if optimizer is not None:
+            restore_optimizer(optimizer, tensors)
+    except (PolicyError, ValueError, KeyError, RuntimeError) as error:
+        raise CheckpointError(f"cannot load {state_path(run, document)}: {error}") from error

@@ -1,0 +1,178 @@
+"""`LanguageTrainer`: a training run of a language model.
+
+An iteration plays episodes with the sampling policy (`rollout`), estimates advantages with any
+estimator of the registry, and takes PPO's steps on the blocks of the responses (`update`). What is
+common to all agents' runs is in `hiper_agents.training`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hiper_agents.llm.assembly import (
+    describe,
+    load_weights,
+    make_player,
+    make_policy,
+    save,
+)
+from hiper_agents.llm.config import LanguageTrainConfig, settings_in
+from hiper_agents.llm.player import LanguagePlayer, Slot
+from hiper_agents.llm.policy import LanguagePolicy
+from hiper_agents.llm.rollout import HIGH, LOW, SWITCH, collect
+from hiper_agents.llm.scoring import values_of
+from hiper_agents.llm.turns import TurnTokens
+from hiper_agents.llm.update import DivergedError, make_optimizer, update
+from hiper_agents.training.samples import sample_episodes
+from hiper_agents.training.state_files import read_checkpoint
+from hiper_agents.training.trainer import Episodes, Trainer
+from hiper_base.errors import HiperError
+
+__all__ = ["LanguageTrainer"]
+
+
+class LanguageTrainer(Trainer[LanguageTrainConfig]):
+    """A run of a language model.
+
+    Args:
+        config: The settings.
+
+    Raises:
+        HiperError: If the settings name something that does not exist, or the estimator needs what
+            is not provided for language models.
+    """
+
+    def __init__(self, config: LanguageTrainConfig) -> None:
+        super().__init__(config)
+        if missing := self.estimate.needs.columns:
+            raise HiperError(
+                f"estimator {config.estimator!r} needs {', '.join(missing)}, which is not provided "
+                "for language models"
+            )
+        torch.manual_seed(config.seed)
+        self.policy = make_policy(config)
+        if config.start is not None:
+            begin_with(Path(config.start), config, self.policy)
+        self.player = make_player(self.policy, config, config.generation)
+        self.optimizer = make_optimizer(self.policy, config.update)
+
+    def collect_and_update(
+        self, tasks: NDArray[np.int64], groups: NDArray[np.int64]
+    ) -> tuple[Episodes, dict[str, float]]:
+        """Plays with the sampling policy, then takes the steps of PPO.
+
+        Raises:
+            DivergedError: If a loss or a gradient is not finite; the run's last checkpoint stays.
+        """
+        config, critic = self.config, self.estimate.needs.critic
+        rollout = collect(
+            self.player,
+            self.source,
+            tasks.tolist(),
+            groups,
+            self.buffer,
+            self.rng,
+            num_envs=config.num_envs,
+            max_turns=self.max_turns,
+            reward=config.reward,
+            flat=self.estimate.flat,
+        )
+        settings = replace(
+            config.update,
+            temperature=config.generation.temperature,
+            value_weight=config.update.value_weight if critic else 0.0,
+        )
+        turns = rollout.turns
+        if critic and not self.policy.has_trunk_critic:
+            turns = self._judged(turns)
+        try:
+            losses = update(
+                self.policy,
+                self.optimizer,
+                turns,
+                self.advantages(),
+                self.rng,
+                settings,
+                boundary=self.buffer.boundary[: len(self.buffer)].copy(),
+            )
+        except DivergedError as error:
+            raise DivergedError(
+                f"iteration {self.iteration + 1} diverged: {error}; the run folder keeps the last "
+                "checkpoint from before: resume it with a smaller step size"
+            ) from error
+        return rollout.episodes, rollout.figures | losses
+
+    def warm_start(self) -> None:
+        """Nothing: demonstrations are learned from before (`hiper sft`, `--start`)."""
+
+    def save(self, run: Path) -> None:
+        """Writes a checkpoint."""
+        save(run, self.config, self.policy, self.optimizer, self.progress())
+
+    def load(self, run: Path) -> None:
+        """Goes on from a checkpoint of the same settings.
+
+        Raises:
+            CheckpointError: If there is none, or it is damaged.
+        """
+        document = read_checkpoint(run)
+        load_weights(run, document, self.policy, self.optimizer)
+        self.restore_progress(document)
+
+    def samples(self) -> list[dict[str, Any]]:
+        """Sample episodes for the report, played greedily."""
+        greedy = replace(self.config.generation, greedy=True)
+        player = make_player(self.policy, self.config, greedy)
+        with_values = self.estimate.needs.critic and self.policy.has_trunk_critic
+
+        def begin(info: Mapping[str, Any], observation: str) -> _Sampled:
+            return _Sampled(player, Slot(info, observation), with_values)
+
+        return sample_episodes(self.source, self.max_turns, begin)
+
+    def _judged(self, turns: Sequence[TurnTokens]) -> list[TurnTokens]:
+        """The turns with the values of a critic that did not see them written."""
+        values = values_of(self.policy, turns, max_tokens=self.config.update.micro_tokens)
+        rows = slice(0, len(turns))
+        self.buffer.value_low[rows] = values[:, SWITCH if self.estimate.flat else LOW]
+        self.buffer.value_high[rows] = values[:, HIGH]
+        self.buffer.value_switch[rows] = values[:, SWITCH]
+        return [replace(turn, values=row) for turn, row in zip(turns, values, strict=True)]
+
+
+class _Sampled:
+    """A sample episode."""
+
+    def __init__(self, player: LanguagePlayer, slot: Slot, with_values: bool) -> None:
+        self._player, self._slot, self._with_values = player, slot, with_values
+        self.observe = slot.observe
+
+    def act(self, info: Mapping[str, Any]) -> tuple[str, list[float] | None]:
+        (turn,) = self._player.act([self._slot], np.random.default_rng(0))
+        return turn.text, turn.values.tolist() if self._with_values else None
+
+
+def begin_with(run: Path, config: LanguageTrainConfig, policy: LanguagePolicy) -> None:
+    """Gives a policy the weights of a run, which become the frozen start.
+
+    Raises:
+        HiperError: If the run is of another model, prompt or format, or has no checkpoint.
+    """
+    document = read_checkpoint(run)
+    theirs, ours = describe(settings_in(run, document)), describe(config)
+    different = [
+        f"{name} is {theirs[name]} there and {ours[name]} here"
+        for name in theirs
+        if name not in ("device", "dtype") and theirs[name] != ours[name]
+    ]
+    if different:
+        raise HiperError(f"cannot begin with {run}: {'; '.join(different)}")
+    load_weights(run, document, policy)
+    policy.freeze_reference()
