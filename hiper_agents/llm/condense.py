@@ -60,9 +60,9 @@ def inline_actions(parts: Sequence[str], actions: Sequence[str]) -> tuple[list[s
         >>> inline_actions(["Page 1", "B07X", "A mug"], ["click[next >]", "click[b07x]"])
         (['Page 1', 'click[b07x]', 'A mug'], ['click[next >]'])
     """
-    places: dict[str, int | None] = {}
-    for place, part in enumerate(parts):
-        places.setdefault(part.lower(), place)
+    places: dict[str, int] = {}
+    for number, part in enumerate(parts):
+        places.setdefault(part.lower(), number)
     shown, left = list(parts), []
     for action in actions:
         match = _BRACKETS.fullmatch(action)

@@ -182,7 +182,8 @@ def _frame(tokenizer: PreTrainedTokenizerBase) -> _Frame:
             continue
         match = _MARKS.fullmatch(str(text))
         if match is not None:
-            return _Frame(*map(control, match.groups()), has_system=has_system)
+            head, middle, tail = map(control, match.groups())
+            return _Frame(head, middle, tail, has_system)
     raise PromptError(f"the chat template of this tokenizer cannot be used: {reason}")
 
 
