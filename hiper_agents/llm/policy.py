@@ -316,14 +316,15 @@ def _weight_sets(model: PreTrainedModel, config: PolicyConfig) -> WeightSets:
 
 def _make_heads(hidden: int, config: PolicyConfig) -> nn.ModuleList:
     """A small network for each value, that says 0 at first."""
-    heads = nn.ModuleList(
-        nn.Sequential(
-            nn.Linear(hidden, config.value_hidden),
-            nn.SiLU(),
-            nn.Linear(config.value_hidden, 1),
+    with torch.random.fork_rng(devices=[]):
+        heads = nn.ModuleList(
+            nn.Sequential(
+                nn.Linear(hidden, config.value_hidden),
+                nn.SiLU(),
+                nn.Linear(config.value_hidden, 1),
+            )
+            for _ in HEADS
         )
-        for _ in HEADS
-    )
     generator = torch.Generator().manual_seed(config.seed)
     bound = hidden**-0.5
     with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -103,6 +104,16 @@ def write_turns(policy: LanguagePolicy, count: int, seed: int = 0) -> list[TurnT
         action: list[Choice] = [13, rng.integers(20, 400, size=int(rng.integers(2, 9))), [30, 31]]
         turns.append(write_turn(policy, prompt, switch, subgoal, action[: 2 + index % 2], rng))
     return turns
+
+
+@lru_cache(maxsize=1)
+def _first_turns() -> list[TurnTokens]:
+    return write_turns(tiny_policy(), 7)
+
+
+def first_turns(count: int) -> list[TurnTokens]:
+    """What a tiny policy writes before it has learnt anything; written once."""
+    return _first_turns()[:count]
 
 
 def some_advantages(turns: Sequence[TurnTokens], seed: int = 0) -> Advantages:

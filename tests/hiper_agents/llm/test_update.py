@@ -65,8 +65,7 @@ def changed_parts(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor
     return {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
 
 
-@pytest.mark.parametrize("critic", ["trunk", "separate"])
-@pytest.mark.parametrize("checkpointing", [False, True])
+@pytest.mark.parametrize(("critic", "checkpointing"), [("trunk", False), ("separate", True)])
 def test_gradients_do_not_depend_on_micro_batches(
     learning: ModuleType, critic: Any, checkpointing: bool
 ) -> None:
@@ -130,7 +129,7 @@ def test_the_figures_by_hand(learning: ModuleType) -> None:
 
 def test_fresh_turns_match_what_was_recorded(learning: ModuleType) -> None:
     policy = learning.tiny_policy()
-    turns = learning.write_turns(policy, 4)
+    turns = learning.first_turns(4)
     figures = run(policy, turns, learning.some_advantages(turns), replace(CONFIG, minibatch=2))
     assert figures["mismatch"] < 1e-5
     assert figures["kl_step_action"] > 0, "the second minibatch meets weights that have changed"
@@ -183,8 +182,7 @@ def test_each_block_learns_from_its_own_advantage(learning: ModuleType) -> None:
 
 
 def test_a_subgoal_beside_keep_is_not_trained_by_hierarchical_credit(learning: ModuleType) -> None:
-    policy = learning.tiny_policy()
-    turns = learning.write_turns(policy, 4)  # 0 and 3 have a subgoal
+    turns = learning.first_turns(4)  # 0 and 3 have a subgoal
     boundary = np.array([True, False, False, False])
     hierarchical = Experience.of(turns, learning.some_advantages(turns), boundary)
     assert hierarchical.learns[:, 1].tolist() == [True, False, False, False]
@@ -200,7 +198,7 @@ def test_the_penalty_holds_the_policy_back(learning: ModuleType) -> None:
     divergences = []
     for weight in (0.0, 100.0):
         policy = learning.tiny_policy()
-        turns = learning.write_turns(policy, 4)
+        turns = learning.first_turns(4)
         config = replace(CONFIG, kl=weight, epochs=4, value_weight=0.0, minibatch=4)
         run(policy, turns, columns(low=1.0, switch=1.0, count=4), config)
         now = np.concatenate(log_probs_of(policy, turns, temperature=1.0, max_tokens=99))
@@ -213,7 +211,7 @@ def test_the_penalty_holds_the_policy_back(learning: ModuleType) -> None:
 def test_without_a_critic_its_weights_stay(learning: ModuleType) -> None:
     policy = learning.tiny_policy()
     before = policy.adapter_state()
-    turns = learning.write_turns(policy, 3)
+    turns = learning.first_turns(3)
     config = replace(CONFIG, value_weight=0.0)
     figures = run(policy, turns, learning.some_advantages(turns), config)
     assert changed_parts(before, policy.adapter_state()) == {"policy"}
@@ -252,7 +250,7 @@ def test_out_of_memory_halves_the_passes(
     states = []
     for tokens in (10_000, 100):
         policy = learning.tiny_policy()
-        turns = learning.write_turns(policy, 6)
+        turns = learning.first_turns(6)
         memory = Memory(policy, tokens)
         config = replace(CONFIG, micro_tokens=400, minibatch=3)
         figures = run(policy, turns, learning.some_advantages(turns), config)
@@ -268,7 +266,7 @@ def test_out_of_memory_in_the_middle_of_a_minibatch_begins_it_anew(learning: Mod
     kept = []
     for fails in (False, True):
         policy = learning.tiny_policy(PolicyConfig(lora_rank=4, critic="separate"))
-        turns = learning.write_turns(policy, 6)
+        turns = learning.first_turns(6)
         config = replace(CONFIG, micro_tokens=120, kl=0.0, max_grad_norm=1e6)
         passes = iter(
             [False, False, True]
@@ -289,7 +287,7 @@ def test_out_of_memory_in_the_middle_of_a_minibatch_begins_it_anew(learning: Mod
 
 def test_a_turn_that_is_too_long_is_named(learning: ModuleType) -> None:
     policy = learning.tiny_policy()
-    turns = learning.write_turns(policy, 2)
+    turns = learning.first_turns(2)
     Memory(policy, 5)
     before = policy.adapter_state()
     longest = max(map(len, turns))
@@ -301,7 +299,7 @@ def test_a_turn_that_is_too_long_is_named(learning: ModuleType) -> None:
 @pytest.mark.parametrize("reduced", [False, True])
 def test_what_is_not_finite_is_noticed_before_the_step(learning: ModuleType, reduced: bool) -> None:
     policy = learning.tiny_policy()
-    turns = learning.write_turns(policy, 3)
+    turns = learning.first_turns(3)
     before = policy.adapter_state()
     advantages = learning.some_advantages(turns)
     advantages.low[1] = np.nan
@@ -314,7 +312,7 @@ def test_what_is_not_finite_is_noticed_before_the_step(learning: ModuleType, red
 
 def test_a_gradient_that_is_not_finite_is_noticed(learning: ModuleType) -> None:
     policy = learning.tiny_policy()
-    turns = learning.write_turns(policy, 3)
+    turns = learning.first_turns(3)
     parameter = policy.policy_parameters()[0]
     parameter.register_hook(lambda gradient: gradient * torch.inf)
     before = policy.adapter_state()
@@ -345,7 +343,7 @@ class Exchange:
 
 
 def test_processes_learn_together_what_one_would_learn(learning: ModuleType) -> None:
-    turns = learning.write_turns(learning.tiny_policy(), 7)
+    turns = learning.first_turns(7)
     advantages = learning.some_advantages(turns)
     alone = learning.tiny_policy()
     expected = run(alone, turns, advantages)
@@ -386,7 +384,7 @@ def test_minibatches_deal_every_turn_once() -> None:
 
 
 def test_weights_are_averages_over_own_turns(learning: ModuleType) -> None:
-    turns = learning.write_turns(learning.tiny_policy(), 5)
+    turns = learning.first_turns(5)
     data = Experience.of(turns, learning.some_advantages(turns))
     batch = Minibatch.of(data, np.array([3, 0, 1]), torch.device("cpu"), None)
     # The switch of turn 0 was forced; turns 0 and 3 have a subgoal.
