@@ -34,6 +34,7 @@ _BUILT_IN = {
     "expert": "hiper_agents.agents.expert:ExpertAgent",
     "human": "hiper_agents.agents.human:HumanAgent",
     "first-result": "hiper_agents.agents.first_result:FirstResultAgent",
+    "api": "hiper_agents.llm.api:ApiAgent",
     "llm": "hiper_agents.llm.agent:make_language_agent",
 }
 
@@ -44,7 +45,7 @@ _LOADERS = {
 }
 
 # What to install for the agents that need more than the package.
-_EXTRAS = {"compact": "compact", "llm": "agents"}
+_EXTRAS = {"api": "agents", "compact": "compact", "llm": "agents"}
 
 
 class AgentError(HiperError):
