@@ -18,8 +18,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from hiper_agents.llm.policy import LanguagePolicy
-from hiper_agents.llm.turns import BLOCKS, TurnTokens
+from hiper_agents.llm.memory import TokenBudget
+from hiper_agents.llm.policy import HEADS, LanguagePolicy
+from hiper_agents.llm.turns import TurnTokens
 
 __all__ = [
     "OUTSIDE",
@@ -190,13 +191,23 @@ def log_probs_of(
 def values_of(
     policy: LanguagePolicy, turns: Sequence[TurnTokens], *, max_tokens: int
 ) -> FloatArray:
-    """V_L, V_H and V_T of every turn, float32 [turns, 3], without gradients."""
-    found = torch.zeros(len(turns), len(BLOCKS), device=policy.device)
-    with policy.critic():
-        for rows, values in score_values(policy, turns, max_tokens=max_tokens, grad=False):
-            found[rows] = values
-    array: FloatArray = found.cpu().numpy()
-    return array
+    """V_L, V_H and V_T of every turn, float32 [turns, 3], without gradients.
+
+    Where memory does not suffice for micro-batches of `max_tokens`, they are smaller.
+
+    Raises:
+        DeviceMemoryError: If not even a single turn fits into memory.
+    """
+
+    def attempt(tokens: int) -> FloatArray:
+        found = torch.zeros(len(turns), len(HEADS), device=policy.device)
+        with policy.critic():
+            for rows, values in score_values(policy, turns, max_tokens=tokens, grad=False):
+                found[rows] = values
+        array: FloatArray = found.cpu().numpy()
+        return array
+
+    return TokenBudget(max_tokens).run(attempt, longest=max(map(len, turns), default=1))
 
 
 def _judge(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from hiper_agents.llm.generation import GenerationConfig, Generator
+from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
 from hiper_agents.llm.scoring import (
     OUTSIDE,
@@ -43,6 +46,41 @@ def test_it_finds_the_recorded_numbers(policy: LanguagePolicy, turns: list[TurnT
         seen, parts = seen + len(part.turns), parts + 1
     assert seen == len(turns)
     assert parts > 1, "one micro-batch would not show what padding does"
+
+
+@pytest.mark.parametrize("structured", [True, False])
+def test_it_finds_what_the_generator_recorded(policy: LanguagePolicy, structured: bool) -> None:
+    grammar = ResponseGrammar(
+        policy.tokenizer, structured=structured, max_subgoal_tokens=5, max_response_tokens=12
+    )
+    actions = ["go to desk 1", "go to desk 2", "look", "take mug 1 from desk 2"]
+    states = [grammar.begin(actions[i:], must_switch=i == 0) for i in range(4)]
+    prompts = [[9, 8, 7], [30] * 12, [40, 41], [50, 60, 70, 80]]
+    generator = Generator(policy, GenerationConfig(temperature=0.8))
+    turns = generator.respond(prompts, states, np.random.default_rng(0))
+    found = log_probs_of(policy, turns, temperature=0.8, max_tokens=60)
+    for turn, log_probs in zip(turns, found, strict=True):
+        np.testing.assert_allclose(log_probs, turn.log_probs[turn.sampled], atol=1e-4)
+    recorded = np.stack([turn.values for turn in turns])
+    np.testing.assert_allclose(values_of(policy, turns, max_tokens=60), recorded, atol=1e-4)
+
+
+def test_values_are_found_in_little_memory(policy: LanguagePolicy, turns: list[TurnTokens]) -> None:
+    expected = values_of(policy, turns, max_tokens=500)
+    tried = []
+
+    def allocate(_: Any, args: tuple[torch.Tensor, ...]) -> None:
+        tried.append(args[0].shape[0] * args[0].shape[1])
+        if tried[-1] > 90:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    hook = policy.model.base_model.layers[-1].register_forward_pre_hook(allocate)
+    try:
+        found = values_of(policy, turns, max_tokens=500)
+    finally:
+        hook.remove()
+    assert max(tried) > 90
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 def test_padding_does_not_matter(policy: LanguagePolicy, turns: list[TurnTokens]) -> None:
