@@ -191,7 +191,7 @@ class Generator:
         return [turns[index] for index in range(len(rows))]
 
     def refresh(self) -> None:
-        """Forgets what was computed of the prefix, after weights were changed behind our back.
+        """Forgets what was computed of the prefix, after a change of weights that does not show.
 
         An optimizer's steps and `LanguagePolicy.load_adapter_state` are noticed without it.
         """

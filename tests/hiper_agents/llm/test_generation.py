@@ -76,7 +76,7 @@ def check(policy: LanguagePolicy, turns: Sequence[TurnTokens]) -> None:
         np.testing.assert_allclose(turn.values, values, atol=1e-4)
 
 
-LENGTHS = [1, 40, 3, 3, 25, 17, 60, 2, 9]
+LENGTHS = [1, 40, 3, 25, 60, 2, 9]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_greedy_responses_are_the_most_likely_choices() -> None:
 
 
 def test_a_lower_temperature_makes_likely_choices_likelier() -> None:
-    policy, prompts = make_policy(), make_prompts([5] * 40)
+    policy, prompts = make_policy(), make_prompts([5] * 20)
     means = []
     for temperature in (0.3, 1.0):
         generator = Generator(policy, GenerationConfig(temperature=temperature))

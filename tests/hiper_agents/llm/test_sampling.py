@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiper_agents.llm.sampling import Chooser, Draws
@@ -20,6 +20,7 @@ def reference(logits: np.ndarray, allowed: np.ndarray | None, temperature: float
     return scaled - np.logaddexp.reduce(scaled)
 
 
+@settings(max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.5, 1.0, 2.0]), st.booleans())
 def test_choices_are_those_of_the_inverse_distribution(
     seed: int, temperature: float, greedy: bool

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiper_agents.llm.token_tree import Node, build
@@ -20,6 +20,7 @@ def sequences(node: Node, before: tuple[int, ...] = ()) -> Iterator[tuple[tuple[
         yield from sequences(branch, (*before, token))
 
 
+@settings(max_examples=50)
 @given(st.sets(st.lists(TOKENS).map(lambda tokens: (*tokens, 9)), min_size=1, max_size=12))
 def test_the_tree_spells_what_it_was_built_of(entries: set[tuple[int, ...]]) -> None:
     # A last token that occurs nowhere else: no sequence begins with another.
@@ -27,6 +28,7 @@ def test_the_tree_spells_what_it_was_built_of(entries: set[tuple[int, ...]]) -> 
     assert set(sequences(build(labelled))) == labelled
 
 
+@settings(max_examples=50)
 @given(st.sets(st.lists(TOKENS).map(lambda tokens: (*tokens, 9)), min_size=1, max_size=12))
 def test_what_is_offered_is_a_real_choice(entries: set[tuple[int, ...]]) -> None:
     nodes = [build((tokens, "x") for tokens in entries)]
