@@ -50,7 +50,7 @@ class LanguageAgent:
         """
         if not self._slots:
             self._slots = [
-                Slot(info, observation)
+                self.player.open(info, observation)
                 for observation, info in zip(observations, infos, strict=True)
             ]
             live = list(range(len(infos)))

@@ -75,10 +75,10 @@ def demonstrate(
     """
     for task in tasks:
         episode = Episode(source.open(task), max_turns)
-        slot = Slot(episode.info, episode.observation)
+        slot = Slot(episode.info, episode.observation, writer.config.history)
         turns: list[Demonstration] = []
         while not episode.ended:
-            info, view = episode.info, slot.view
+            info, view = episode.info, slot.view()
             begins = info["reference_boundary"] or slot.must_switch
             subgoal = info["reference_subgoal"] if begins else None
             try:

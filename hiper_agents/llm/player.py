@@ -1,8 +1,8 @@
 """`LanguagePlayer`: a policy that plays episodes, a turn of many at a time.
 
-It turns the last observation and info of each episode into a prompt, has the generator write the
-responses, and keeps the earlier turns that later prompts tell. It knows nothing of environments but
-the `info` contract, and nothing of rewards or learning.
+It turns the last observation and info of each episode into a prompt and has the generator write the
+responses. It knows nothing of environments but the `info` contract, and nothing of rewards or
+learning.
 """
 
 from __future__ import annotations
@@ -12,59 +12,46 @@ from typing import Any
 
 import numpy as np
 
+from hiper_agents.llm.episode_memory import EpisodeMemory
 from hiper_agents.llm.generation import Generator
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.prompts import PromptWriter
-from hiper_agents.llm.turns import PastTurn, TurnTokens, TurnView
+from hiper_agents.llm.turns import TurnTokens, TurnView
 
 __all__ = ["LanguagePlayer", "Slot"]
 
 
 class Slot:
-    """One episode being played, as prompts tell of it.
+    """One episode being played.
 
     Args:
         info: Its first info.
         observation: Its first observation.
+        keep: Earlier turns that prompts may tell.
 
     Attributes:
         info: The latest info.
         observation: The latest observation.
-        history: The earlier turns, oldest first.
-        strategy: What the whole episode follows; "" for nothing.
     """
 
-    __slots__ = ("history", "info", "observation", "strategy")
+    __slots__ = ("_memory", "info", "observation")
 
-    def __init__(self, info: Mapping[str, Any], observation: str) -> None:
+    def __init__(self, info: Mapping[str, Any], observation: str, keep: int) -> None:
         self.info = info
         self.observation = observation
-        self.history: list[PastTurn] = []
-        self.strategy = ""
+        self._memory = EpisodeMemory(keep)
 
     @property
     def must_switch(self) -> bool:
         """Whether no option is running yet, so that one has to begin."""
         return not self.info["subgoal"]
 
-    @property
     def view(self) -> TurnView:
-        """What a prompt can tell of the next turn."""
-        info = self.info
-        return TurnView(
-            task=info["task"],
-            observation=self.observation,
-            subgoal=info["subgoal"],
-            option_step=info["option_step"],
-            turn=len(self.history),
-            admissible=info["admissible_actions"],
-            history=self.history,
-            strategy=self.strategy,
-        )
+        """What a prompt can tell of the next turn; to be called once a turn."""
+        return self._memory.view(self.observation, self.info)
 
     def observe(self, observation: str, info: Mapping[str, Any]) -> None:
         """Takes in what the last response led to."""
-        self.history.append(PastTurn(self.observation, info["subgoal"], info["action"]))
         self.observation, self.info = observation, info
 
 
@@ -84,6 +71,10 @@ class LanguagePlayer:
         self.grammar = grammar
         self.generator = generator
 
+    def open(self, info: Mapping[str, Any], observation: str) -> Slot:
+        """Begins an episode, given its first info and observation."""
+        return Slot(info, observation, self.writer.config.history)
+
     def act(self, slots: Sequence[Slot], rng: np.random.Generator) -> list[TurnTokens]:
         """Writes the next response of every episode.
 
@@ -94,7 +85,7 @@ class LanguagePlayer:
         Raises:
             HiperError: A prompt or a response cannot be written.
         """
-        prompts = [self.writer.write(slot.view) for slot in slots]
+        prompts = [self.writer.write(slot.view()) for slot in slots]
         states = [
             self.grammar.begin(slot.info["admissible_actions"], must_switch=slot.must_switch)
             for slot in slots

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from hiper_agents.buffer import OptionRolloutBuffer, stable_key
 from hiper_agents.llm.config import RewardConfig
-from hiper_agents.llm.player import LanguagePlayer, Slot
+from hiper_agents.llm.player import LanguagePlayer
 from hiper_agents.llm.turns import TurnTokens
+from hiper_agents.llm.update import DivergedError
 from hiper_agents.training.trainer import Episodes
+from hiper_envs.contract import OpenTask
 from hiper_envs.core import Episode, TaskSource
 from hiper_envs.tags import parse
 
@@ -46,12 +48,11 @@ class Rollout:
 class _Table:
     """An episode at one of the places."""
 
-    def __init__(self, number: int, source: TaskSource, task: int, max_turns: int) -> None:
-        opened = source.open(task)
+    def __init__(self, number: int, task: OpenTask, max_turns: int, player: LanguagePlayer) -> None:
         self.number = number
-        self.task_type = opened.info.task_type
-        self.episode = Episode(opened, max_turns)
-        self.slot = Slot(self.episode.info, self.episode.observation)
+        self.task_type = task.info.task_type
+        self.episode = Episode(task, max_turns)
+        self.slot = player.open(self.episode.info, self.episode.observation)
 
 
 def collect(
@@ -86,6 +87,9 @@ def collect(
         The rollout. Its figures: `malformed` and `inadmissible`, shares of turns; `prompt_tokens`
         and `response_tokens`, means a turn, and `chosen_tokens`, those of the response that the
         policy chose; `env_seconds` and `policy_seconds`, spent in environments and in the policy.
+
+    Raises:
+        DivergedError: If the policy gives probabilities or values that are not finite.
     """
     buffer.clear()
     played = _Played(len(tasks))
@@ -96,12 +100,14 @@ def collect(
     while True:
         started = time.perf_counter()
         while len(tables) < num_envs and (number := next(waiting, None)) is not None:
-            tables.append(_Table(number, source, tasks[number], max_turns))
+            task = source.open(tasks[number])
+            tables.append(_Table(number, task, max_turns, player))
         if not tables:
             break
         opened = time.perf_counter()
         written = player.act([table.slot for table in tables], rng)
         decided = time.perf_counter()
+        _check(written)
         _play(tables, written, groups, buffer, played, reward, flat)
         turns += written
         tables = [table for table in tables if not table.episode.ended]
@@ -190,6 +196,13 @@ def _play(
         subgoal_span=[turn.spans.subgoal for turn in written],
         action_span=[turn.spans.action for turn in written],
     )
+
+
+def _check(written: Sequence[TurnTokens]) -> None:
+    """Finds a policy that has gone wrong before what it wrote is played."""
+    for turn in written:
+        if not (np.isfinite(turn.log_probs).all() and np.isfinite(turn.values).all()):
+            raise DivergedError("the policy's probabilities or values are not finite")
 
 
 def _changes_subgoal(text: str, running: str) -> bool:

@@ -144,7 +144,7 @@ class SupervisedTrainer:
             DivergedError: If a loss or a gradient is not finite.
         """
         started, first = time.perf_counter(), self.step
-        figures = []
+        figures: list[tuple[float, float, float]] = []
         while len(figures) < STEPS and self.step < self.total_steps:
             figures.append(self._step())
         elapsed = time.perf_counter() - started

@@ -26,7 +26,7 @@ from hiper_agents.llm.assembly import (
 from hiper_agents.llm.config import LanguageTrainConfig, settings_in
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy
-from hiper_agents.llm.rollout import HIGH, LOW, SWITCH, collect
+from hiper_agents.llm.rollout import HIGH, LOW, SWITCH, Rollout, collect
 from hiper_agents.llm.scoring import values_of
 from hiper_agents.llm.turns import TurnTokens
 from hiper_agents.llm.update import DivergedError, make_optimizer, update
@@ -62,6 +62,7 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             begin_with(Path(config.start), config, self.policy)
         self.player = make_player(self.policy, config, config.generation)
         self.optimizer = make_optimizer(self.policy, config.update)
+        self._micro_tokens = config.update.micro_tokens
 
     def collect_and_update(
         self, tasks: NDArray[np.int64], groups: NDArray[np.int64]
@@ -71,43 +72,14 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
         Raises:
             DivergedError: If a loss or a gradient is not finite; the run's last checkpoint stays.
         """
-        config, critic = self.config, self.estimate.needs.critic
-        rollout = collect(
-            self.player,
-            self.source,
-            tasks.tolist(),
-            groups,
-            self.buffer,
-            self.rng,
-            num_envs=config.num_envs,
-            max_turns=self.max_turns,
-            reward=config.reward,
-            flat=self.estimate.flat,
-        )
-        settings = replace(
-            config.update,
-            temperature=config.generation.temperature,
-            value_weight=config.update.value_weight if critic else 0.0,
-        )
-        turns = rollout.turns
-        if critic and not self.policy.has_trunk_critic:
-            turns = self._judged(turns)
         try:
-            losses = update(
-                self.policy,
-                self.optimizer,
-                turns,
-                self.advantages(),
-                self.rng,
-                settings,
-                boundary=self.buffer.boundary[: len(self.buffer)].copy(),
-            )
+            rollout = self._collect(tasks, groups)
+            return rollout.episodes, rollout.figures | self._update(rollout.turns)
         except DivergedError as error:
             raise DivergedError(
                 f"iteration {self.iteration + 1} diverged: {error}; the run folder keeps the last "
-                "checkpoint from before: resume it with a smaller step size"
+                "checkpoint from before: begin a run with a smaller step size"
             ) from error
-        return rollout.episodes, rollout.figures | losses
 
     def warm_start(self) -> None:
         """Nothing: demonstrations are learned from before (`hiper sft`, `--start`)."""
@@ -133,9 +105,48 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
         with_values = self.estimate.needs.critic and self.policy.has_trunk_critic
 
         def begin(info: Mapping[str, Any], observation: str) -> _Sampled:
-            return _Sampled(player, Slot(info, observation), with_values)
+            return _Sampled(player, player.open(info, observation), with_values)
 
         return sample_episodes(self.source, self.max_turns, begin)
+
+    def _collect(self, tasks: NDArray[np.int64], groups: NDArray[np.int64]) -> Rollout:
+        """Plays an iteration's episodes into the buffer."""
+        return collect(
+            self.player,
+            self.source,
+            tasks.tolist(),
+            groups,
+            self.buffer,
+            self.rng,
+            num_envs=self.config.num_envs,
+            max_turns=self.max_turns,
+            reward=self.config.reward,
+            flat=self.estimate.flat,
+        )
+
+    def _update(self, turns: Sequence[TurnTokens]) -> dict[str, float]:
+        """Takes the steps of PPO on the turns in the buffer."""
+        config, critic = self.config, self.estimate.needs.critic
+        if critic and not self.policy.has_trunk_critic:
+            turns = self._judged(turns)
+        settings = replace(
+            config.update,
+            temperature=config.generation.temperature,
+            value_weight=config.update.value_weight if critic else 0.0,
+            # What memory did not suffice for once need not be tried again.
+            micro_tokens=self._micro_tokens,
+        )
+        figures = update(
+            self.policy,
+            self.optimizer,
+            turns,
+            self.advantages(),
+            self.rng,
+            settings,
+            boundary=self.buffer.boundary[: len(self.buffer)].copy(),
+        )
+        self._micro_tokens = int(figures["micro_tokens"])
+        return figures
 
     def _judged(self, turns: Sequence[TurnTokens]) -> list[TurnTokens]:
         """The turns with the values of a critic that did not see them written."""
