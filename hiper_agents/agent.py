@@ -60,8 +60,9 @@ class Agent(Protocol):
     does in a slot should not depend on the other slots, so that results do not change with the size
     of the batch.
 
-    Two attributes are optional. `requires_reference = True` asks for environments made with
-    `reference=True`; `max_batch` is the largest number of slots that the agent can serve.
+    Three attributes are optional. `requires_reference = True` asks for environments made with
+    `reference=True`; `max_batch` is the largest number of slots that the agent can serve; `about`
+    is a JSON-able dict that results repeat, such as the model behind the agent.
     """
 
     def reset(self, tasks: Sequence[TaskInfo]) -> None:

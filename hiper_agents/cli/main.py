@@ -29,9 +29,9 @@ class Command:
     Attributes:
         help: What it does, in one line.
         module: Where it lives.
-        arguments: Name of the dataclass its flags are made from, whose instance `run` gets; a module
-            with a function `defaults(argv)` is asked for an instance to begin with instead. Empty
-            for a module that reads its arguments itself, with `main(argv)`.
+        arguments: Name of the dataclass its flags are made from, whose instance `run` gets; a
+            module with a function `defaults(argv)` is asked for an instance to begin with instead.
+            Empty for a module that reads its arguments itself, with `main(argv)`.
     """
 
     help: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,10 +30,20 @@ class LanguageAgent:
         player: Writes prompts and responses.
         seed: Of the sampling.
         name: What results call it.
+        about: What they say of it besides: its model, where that comes from, and what its weights
+            were quantised to once.
     """
 
-    def __init__(self, player: LanguagePlayer, *, seed: int = 0, name: str = "llm") -> None:
+    def __init__(
+        self,
+        player: LanguagePlayer,
+        *,
+        seed: int = 0,
+        name: str = "llm",
+        about: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.player = player
+        self.about = dict(about)
         self.seed = seed
         self.name = name
         self._rng = np.random.default_rng(seed)
@@ -78,10 +89,10 @@ def load_agent(
     """
     document = read_checkpoint(path)
     config = replace(settings_in(path, document), device=device, dtype="auto")
-    policy = make_policy(config)
+    policy, about = make_policy(config)
     load_weights(path, document, policy)
     player = make_player(policy, config, GenerationConfig(greedy=greedy))
-    return LanguageAgent(player, seed=seed, name=f"llm ({path})")
+    return LanguageAgent(player, seed=seed, name=f"llm ({path})", about=about)
 
 
 def make_language_agent(
@@ -117,5 +128,6 @@ def make_language_agent(
         model=model, device=device, prompt=prompt, format=FormatConfig(structured=structured)
     )
     generation = GenerationConfig(temperature=temperature, greedy=greedy)
-    player = make_player(make_policy(config), config, generation)
-    return LanguageAgent(player, seed=seed, name=f"llm ({model})")
+    policy, about = make_policy(config)
+    player = make_player(policy, config, generation)
+    return LanguageAgent(player, seed=seed, name=f"llm ({model})", about=about)

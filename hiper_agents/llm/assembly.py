@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from hiper_agents.llm.config import AgentConfig
+from hiper_agents.llm.config import AgentConfig, settings_in
 from hiper_agents.llm.generation import GenerationConfig, Generator
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.models import load_model
@@ -24,6 +24,7 @@ from hiper_agents.llm.prompts import PromptWriter
 from hiper_agents.training.state_files import (
     CheckpointError,
     optimizer_tensors,
+    read_checkpoint,
     read_tensors,
     restore_optimizer,
     state_path,
@@ -31,13 +32,27 @@ from hiper_agents.training.state_files import (
 )
 from hiper_base.errors import HiperError
 
-__all__ = ["describe", "load_weights", "make_player", "make_policy", "save"]
+__all__ = ["Made", "describe", "export", "load_weights", "make_player", "make_policy", "save"]
 
 _WEIGHTS = "weights."
+_POLICY, _REFERENCE = "policy.", "reference."
 
 
-def make_policy(config: AgentConfig) -> LanguagePolicy:
-    """The model, with an adapter and value heads that have learned nothing.
+class Made(NamedTuple):
+    """A policy and what its results have to say of it.
+
+    Attributes:
+        policy: With an adapter and value heads that have learned nothing.
+        about: The model's name, where its weights come from, and what they were quantised to once
+            ("" if they never were).
+    """
+
+    policy: LanguagePolicy
+    about: dict[str, str]
+
+
+def make_policy(config: AgentConfig) -> Made:
+    """Loads the model.
 
     Raises:
         HiperError: If there is no such model or device.
@@ -45,9 +60,14 @@ def make_policy(config: AgentConfig) -> LanguagePolicy:
     device = device_of(config.device)
     dtype = config.dtype
     if dtype == "auto":
-        dtype = "bfloat16" if device == "cuda" or device.startswith("cuda:") else "float32"
+        dtype = "bfloat16" if device.startswith("cuda") else "float32"
     loaded = load_model(config.model, device=device, dtype=dtype)
-    return LanguagePolicy(loaded.model, loaded.tokenizer, config.policy)
+    about = {
+        "model": loaded.name,
+        "weights": loaded.origin,
+        "quantised_from": loaded.quantised_from,
+    }
+    return Made(LanguagePolicy(loaded.model, loaded.tokenizer, config.policy), about)
 
 
 def make_player(
@@ -87,7 +107,7 @@ def describe(config: AgentConfig) -> dict[str, Any]:
 def save(
     run: Path,
     config: AgentConfig,
-    policy: LanguagePolicy,
+    made: Made,
     optimizer: torch.optim.Optimizer,
     progress: Mapping[str, Any],
 ) -> None:
@@ -96,14 +116,43 @@ def save(
     Args:
         run: The run folder.
         config: What the weights belong to.
-        policy: The weights.
+        made: The weights, and what is to be said of them.
         optimizer: Of them.
         progress: JSON-able counters and random states, with the key `iteration`.
     """
-    tensors = {f"{_WEIGHTS}{name}": tensor for name, tensor in policy.adapter_state().items()}
+    tensors = {f"{_WEIGHTS}{name}": tensor for name, tensor in made.policy.adapter_state().items()}
     tensors |= {name: tensor.cpu() for name, tensor in optimizer_tensors(optimizer).items()}
-    document = {"agent": "llm", "made_of": describe(config), **progress}
+    document = {"agent": "llm", "made_of": describe(config), "about": made.about, **progress}
     write_checkpoint(run, progress["iteration"], tensors, document)
+
+
+def export(run: Path, folder: Path) -> Path:
+    """Writes the agent of a run folder in as few bytes as it plays with.
+
+    The policy's weights and the value heads, in bfloat16; neither the optimizer nor the frozen
+    start. The folder is one that `make_agent` loads.
+
+    Args:
+        run: The run folder.
+        folder: Where to write.
+
+    Returns:
+        The file with the weights.
+
+    Raises:
+        CheckpointError: If the run has no checkpoint, or one of another kind of agent.
+    """
+    document = read_checkpoint(run)
+    settings_in(run, document)
+    kept = {
+        name: tensor.to(torch.bfloat16)
+        for name, tensor in read_tensors(run, document).items()
+        if name.startswith((f"{_WEIGHTS}{_POLICY}", f"{_WEIGHTS}heads."))
+    }
+    names = ("agent", "made_of", "about", "iteration", "turns", "seconds")
+    told = {name: document[name] for name in names if name in document}
+    write_checkpoint(folder, document["iteration"], kept, told)
+    return state_path(folder, read_checkpoint(folder))
 
 
 def load_weights(
@@ -125,6 +174,9 @@ def load_weights(
     """
     tensors = read_tensors(run, document)
     weights = {n.removeprefix(_WEIGHTS): t for n, t in tensors.items() if n.startswith(_WEIGHTS)}
+    # An exported agent has no start to be held to.
+    for name in [name for name in weights if name.startswith(_POLICY)]:
+        weights.setdefault(name.replace(_POLICY, _REFERENCE, 1), weights[name])
     try:
         policy.load_adapter_state(weights)
         if optimizer is not None:

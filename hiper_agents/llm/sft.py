@@ -114,7 +114,8 @@ class SupervisedTrainer:
     def __init__(self, config: SftConfig) -> None:
         self.config = config
         torch.manual_seed(config.seed)
-        self.policy = make_policy(config)
+        self.made = make_policy(config)
+        self.policy = self.made.policy
         self.demonstrations = _demonstrations(config, self.policy)
         self.optimizer = torch.optim.AdamW(
             self.policy.policy_parameters(), lr=config.learning_rate, weight_decay=0.0
@@ -168,7 +169,7 @@ class SupervisedTrainer:
     def save(self, run: Path) -> None:
         """Writes a checkpoint."""
         progress = {"iteration": self.step, "seconds": self.seconds, "supervised": True}
-        save(run, self.config, self.policy, self.optimizer, progress)
+        save(run, self.config, self.made, self.optimizer, progress)
 
     def load(self, run: Path) -> None:
         """Goes on from a checkpoint of the same settings.

@@ -57,7 +57,8 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
                 "for language models"
             )
         torch.manual_seed(config.seed)
-        self.policy = make_policy(config)
+        self.made = make_policy(config)
+        self.policy = self.made.policy
         if config.start is not None:
             begin_with(Path(config.start), config, self.policy)
         self.player = make_player(self.policy, config, config.generation)
@@ -86,7 +87,7 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
 
     def save(self, run: Path) -> None:
         """Writes a checkpoint."""
-        save(run, self.config, self.policy, self.optimizer, self.progress())
+        save(run, self.config, self.made, self.optimizer, self.progress())
 
     def load(self, run: Path) -> None:
         """Goes on from a checkpoint of the same settings.

@@ -26,7 +26,7 @@ def played(
     reward: RewardConfig, *, structured: bool = True, num_envs: int = 3
 ) -> tuple[OptionRolloutBuffer, Rollout]:
     config = replace(AGENT, format=FormatConfig(structured=structured, max_response_tokens=12))
-    player = make_player(make_policy(config), config, GenerationConfig())
+    player = make_player(make_policy(config).policy, config, GenerationConfig())
     buffer = OptionRolloutBuffer()
     source = make_env("HiPER-ALFWorld-v0", "generated").source
     rollout = collect(
