@@ -78,6 +78,8 @@ class Args:
     """Ablations besides the whole agents: names, or none of them for all."""
     tune: bool = False
     """Choose settings first, from the same grid for every estimator."""
+    tuned_by: Path | None = None
+    """Record of another study whose chosen settings to take, instead of `--tune`."""
     tuning_turns: int | None = None
     """Budget of a tuning run; by default half that of a run. Tuned on the first setting."""
     tuning_seed: int = 1000
@@ -134,6 +136,8 @@ def _run(args: Args, console: Console) -> list[str]:
     plans = plans_of(args)
     seeds = range(args.first_seed, args.first_seed + args.seeds)
     tuned: Mapping[str, Settings] = {}
+    if args.tuned_by is not None:
+        tuned = _tuned_by(args, estimators)
     if args.tune:
         if args.tuning_seed in seeds:
             raise StudyError(f"seed {args.tuning_seed} is one of the study's: choose another")
@@ -151,6 +155,25 @@ def _run(args: Args, console: Console) -> list[str]:
     ablations = args.ablations if args.ablations != () else tuple(ABLATIONS)
     cells = cells_of(plans, estimators, seeds, ablations=ablations or (), tuned=tuned)
     return _work("study", cells, args, console)
+
+
+def _tuned_by(args: Args, estimators: Sequence[str]) -> Mapping[str, Settings]:
+    """What another study has chosen.
+
+    Raises:
+        StudyError: It cannot be read, or has chosen nothing for one of the estimators.
+    """
+    if args.tune:
+        raise StudyError("settings are either chosen here (--tune) or elsewhere (--tuned-by)")
+    assert args.tuned_by is not None
+    try:
+        record = json.loads(args.tuned_by.read_text(encoding="utf-8"))
+        found = {entry["estimator"]: entry["settings"] for entry in record["results"]["tuning"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(f"{args.tuned_by} is no record of a study: {error!r}") from error
+    if missing := [name for name in estimators if name not in found]:
+        raise StudyError(f"{args.tuned_by} has chosen nothing for {', '.join(missing)}")
+    return found
 
 
 def _work(title: str, cells: Sequence[Cell], args: Args, console: Console) -> list[str]:

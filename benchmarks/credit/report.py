@@ -91,7 +91,7 @@ def render(study: Study) -> Html:
         element("aside", element("h2", "What the agent is given"), element("p", PRIOR)),
         *(_sweep(sweep) for sweep in study.sweeps),
         *(_setting(setting) for setting in study.settings),
-        _tuning(study.choices),
+        _tuning(study),
         _method(study),
         _provenance(study),
     )
@@ -221,9 +221,17 @@ def _ablations(setting: Setting, titles: dict[str, str]) -> Html:
     )
 
 
-def _tuning(choices: Sequence[Choice]) -> Html:
-    if not choices:
+def _tuning(study: Study) -> Html:
+    if not study.choices:
+        cells = [outcome.cell for setting in study.settings for outcome in setting.outcomes]
+        tuned = {cell.estimator: setting_name(flat(cell.tuned)) for cell in cells if cell.tuned}
         note = "Nothing was tuned: all have the settings that `hiper train` begins with."
+        if tuned:
+            listed = "; ".join(f"{name}: {settings}" for name, settings in sorted(tuned.items()))
+            note = (
+                "Nothing was tuned here. Settings were chosen in another study, each estimator's "
+                f"from the same grid: {listed}."
+            )
         return element("section", element("h2", "Tuning"), _prose(note))
     return element(
         "section",
@@ -233,7 +241,7 @@ def _tuning(choices: Sequence[Choice]) -> Html:
             "study's. Trials were scored on tasks of the training split. Ablations have the "
             "settings of their whole agent and were not tuned again, which favours the whole."
         ),
-        tuning_table(choices),
+        tuning_table(study.choices),
     )
 
 

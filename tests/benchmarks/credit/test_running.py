@@ -220,6 +220,37 @@ def test_each_setting_has_its_own_budget_and_training(no_data: Path) -> None:
     assert (second.turns, second.max_turns, second.train_options) == (400, 400, {"warm_start": 3})
 
 
+def test_settings_that_another_study_has_chosen(no_data: Path, tmp_path: Path) -> None:
+    record, console = tmp_path / "record.json", Console(file=(tmp_path / "shown").open("w"))
+    chosen = [{"estimator": "hae", "settings": {"ppo": {"learning_rate": 0.002}}}]
+    record.write_text(json.dumps({"results": {"tuning": chosen}}))
+    args = Args(
+        estimators=("hae",),
+        seeds=1,
+        turns=(80,),
+        marks=1,
+        tasks=2,
+        tuned_by=record,
+        train_options='{"episodes": 8}',
+        runs=tmp_path / "runs",
+        out=tmp_path / "result.json",
+    )
+    assert main(args, console) == 0
+    (run,) = json.loads(args.out.read_text())["results"]["settings"][0]["runs"]  # type: ignore[union-attr]
+    assert run["tuned"] == {"ppo": {"learning_rate": 0.002}}
+    page = (args.runs / "result.html").read_text()
+    assert "chosen in another study" in page
+    assert "ppo.learning_rate=0.002" in page
+    for changes, message in (
+        ({"estimators": ("gae",)}, "nothing for gae"),
+        ({"tune": True}, "--tuned-by"),
+        ({"tuned_by": tmp_path / "none.json"}, "no record"),
+    ):
+        with pytest.raises(StudyError, match=message):
+            main(replace(args, **changes), console)
+    console.file.close()
+
+
 def test_what_cannot_be_run_is_said_before_anything_is(no_data: Path, tmp_path: Path) -> None:
     console = Console(file=(tmp_path / "shown.txt").open("w"))
     for changes, message in (
