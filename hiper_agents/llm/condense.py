@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import groupby
 
 __all__ = ["condense", "fold", "inline_actions"]
@@ -104,6 +105,7 @@ def _repeats(part: str, task: str) -> bool:
     return bool(task) and (part == task or part.endswith(f": {task}"))
 
 
+@lru_cache(1 << 14)
 def _split(action: str) -> tuple[str, str, str]:
     """An action as what comes before the thing it is about, the thing, and what follows.
 

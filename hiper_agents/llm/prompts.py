@@ -25,6 +25,9 @@ __all__ = ["PromptConfig", "PromptError", "PromptWriter", "fit", "wording_of"]
 
 _WORDINGS: dict[str, Wording] = {"full": FULL, "compact": COMPACT}
 _CUT = " ... (cut)"
+# Most lines have been seen before, and so have their tokens. Tokenizers keep what stands on two
+# lines apart, but some join the line breaks between them.
+_LINES = re.compile(r"[^\n]*\n+|[^\n]+")
 # Stand for the two contents while a chat template is rendered.
 _SYSTEM_MARK, _USER_MARK = "HIPERSYSTEMTEXT", "HIPERUSERTEXT"
 _MARKS = re.compile(
@@ -127,7 +130,8 @@ class PromptWriter:
         """
         ids = [*self.prefix]
         for segment in self._segments(view):
-            ids += self._plain(segment)
+            for line in _LINES.findall(segment):
+                ids += self._plain(line)
         ids += self._suffix
         return ids
 
@@ -144,7 +148,7 @@ class PromptWriter:
         return fit(view, self.config, self._count, self._room)
 
     def _count(self, text: str) -> int:
-        return len(self._plain(text))
+        return sum(len(self._plain(line)) for line in _LINES.findall(text))
 
 
 @dataclass(frozen=True)
