@@ -20,6 +20,7 @@ from hiper_base.errors import MissingDependencyError
 try:
     from hiper_agents.llm.sft import SftConfig, SupervisedTrainer, sft
     from hiper_agents.training.metrics import Metrics
+    from hiper_agents.training.ranks import launched
 except ImportError as error:
     raise MissingDependencyError(
         f'language models need {error.name}, which comes with: pip install "hiper-gym[agents]"'
@@ -41,6 +42,9 @@ class SftArgs(SftConfig):
 def run(args: SftArgs) -> None:
     """Trains, with a progress bar in a terminal and a line now and then elsewhere."""
     config = SftConfig(**{field.name: getattr(args, field.name) for field in fields(SftConfig)})
+    if not launched().is_first:
+        sft(config, args.out, resume=args.resume).ranks.leave()
+        return
     console = Console()
     printed = -_SECONDS_BETWEEN_LINES
     with _progress(console) as progress:
@@ -56,6 +60,7 @@ def run(args: SftArgs) -> None:
                 console.print(f"step {trainer.step} of {total} | {loss}", highlight=False)
 
         trainer = sft(config, args.out, resume=args.resume, on_iteration=show)
+    trainer.ranks.leave()
     console.print(
         f"{len(trainer.demonstrations)} demonstrated turns, {trainer.step} of "
         f"{trainer.total_steps} steps in {trainer.seconds / 60:.1f} minutes\n"

@@ -19,6 +19,7 @@ try:
     from hiper_agents.training.kinds import part_of
     from hiper_agents.training.metrics import Metrics
     from hiper_agents.training.progress import TrainingProgress
+    from hiper_agents.training.ranks import launched
     from hiper_agents.training.report import write_report
     from hiper_agents.training.run import Trainer, train
     from hiper_agents.training.samples import SAMPLES_FILE
@@ -29,6 +30,8 @@ except ImportError as error:
     ) from error
 
 _REPORT_SECONDS = 60.0
+_REPORT_SHARE = 0.05
+"""Of the time at most, for reports while a run goes on."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +82,27 @@ def run(args: RunArgs) -> None:
     kind = next(base for base in type(args).__mro__[1:] if base is not RunArgs)
     names = {field.name for field in fields(kind)}
     config: RunConfig = kind(**{n: v for n, v in _values(args).items() if n in names})
+    if not launched().is_first:
+        train(config, args.out, resume=args.resume).ranks.leave()
+        return
     console = Console()
-    reported = time.monotonic()
+    reported, took = time.monotonic(), 0.0
 
     with TrainingProgress(
         config.minutes, config.iterations, console, turns=config.turns
     ) as progress:
 
         def show(metrics: Metrics, trainer: Trainer[Any]) -> None:
-            nonlocal reported
+            nonlocal reported, took
             progress.update(metrics)
-            if time.monotonic() - reported >= _REPORT_SECONDS:
-                _publish(trainer, args.out)
+            since = time.monotonic() - reported
+            if since >= max(_REPORT_SECONDS, took / _REPORT_SHARE):
                 reported = time.monotonic()
+                _publish(trainer, args.out)
+                took = time.monotonic() - reported
 
         trainer = train(config, args.out, resume=args.resume, on_iteration=show)
+    trainer.ranks.leave()
     report = _publish(trainer, args.out)
     console.print(
         f"trained for {trainer.seconds / 60:.1f} minutes: {trainer.iteration} iterations, "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -149,23 +149,20 @@ class CompactTrainer(Trainer[TrainConfig]):
 
     def samples(self) -> list[dict[str, Any]]:
         """Sample episodes for the report, played greedily."""
-
-        def begin(info: Mapping[str, Any], observation: str) -> _Sampled:
-            slot = self.player.open(info, observation)
-            return _Sampled(self.player, slot, self.estimate.needs.critic)
-
-        return sample_episodes(self.source, self.max_turns, begin)
+        actor = _Actor(self.player, with_values=self.estimate.needs.critic)
+        return sample_episodes(self.source, self.max_turns, actor)
 
 
-class _Sampled:
-    """A sample episode."""
+class _Actor:
+    """Plays sample episodes."""
 
-    def __init__(self, player: Player, slot: Slot, with_values: bool) -> None:
-        self._player, self._slot, self._with_values = player, slot, with_values
-        self.observe = slot.observe
+    def __init__(self, player: Player, *, with_values: bool) -> None:
+        self._player, self._with_values = player, with_values
+        self.open = player.open
 
-    def act(self, info: Mapping[str, Any]) -> tuple[str, list[float] | None]:
-        (text,), decisions = self._player.act(
-            [self._slot], [info], None, with_values=self._with_values
-        )
-        return text, decisions.values[0].tolist() if self._with_values else None
+    def act(
+        self, slots: Sequence[Slot], infos: Sequence[Mapping[str, Any]]
+    ) -> list[tuple[str, list[float] | None]]:
+        texts, decisions = self._player.act(slots, infos, None, with_values=self._with_values)
+        values = decisions.values.tolist() if self._with_values else [None] * len(texts)
+        return list(zip(texts, values, strict=True))

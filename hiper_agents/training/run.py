@@ -17,6 +17,7 @@ from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.training.config import CONFIG_FILE, TrainConfig, config_for, read_config
 from hiper_agents.training.kinds import part_of
 from hiper_agents.training.metrics import Metrics, MetricsLog
+from hiper_agents.training.ranks import launched
 from hiper_agents.training.settings import RunConfig
 from hiper_agents.training.trainer import Trainer
 from hiper_base.errors import HiperError
@@ -35,6 +36,10 @@ def make_trainer(config: RunConfig) -> Trainer[Any]:
         MissingDependencyError: If the agent needs an extra that is not installed.
     """
     trainer: Trainer[Any] = part_of(config.agent, "trainer")(config)
+    if (count := launched().size) != trainer.ranks.size:
+        raise HiperError(
+            f"{count} processes were launched, but agent {config.agent} is trained by one"
+        )
     return trainer
 
 
@@ -47,11 +52,13 @@ def train(
 ) -> Trainer[Any]:
     """Trains until the budget of `config` is used up.
 
+    Of several processes that train together, the first one writes the files.
+
     Args:
         config: The settings. With `resume` the run folder's own, except for the budget.
         run: The run folder; made if it does not exist.
         resume: Go on from the folder's checkpoint; without one, begin.
-        on_iteration: Called after every iteration with its metrics.
+        on_iteration: Called after every iteration with its metrics, by the first process.
 
     Returns:
         The trainer after the last iteration; its state is in the run folder.
@@ -63,6 +70,10 @@ def train(
     trainer = _open(config, run, resume)
     if not (run / CHECKPOINT_FILE).exists():
         trainer.warm_start()
+    if not trainer.ranks.is_first:
+        while not trainer.is_finished:
+            trainer.iterate()
+        return trainer
     saved, between = time.monotonic(), True
     with MetricsLog(run, trainer.iteration, config.tensorboard) as log:
         try:
@@ -96,6 +107,9 @@ def _open(config: Any, run: Path, resume: bool) -> Trainer[Any]:
     if checkpoint.exists():
         trainer.load(run)
         LOG.info("resuming %s after iteration %d", run, trainer.iteration)
-    run.mkdir(parents=True, exist_ok=True)
-    write_text(settings, json.dumps(asdict(trainer.config), indent=1))
+    # From here on there are files that a process which has not come this far must not find.
+    trainer.ranks.gather_check("settings", [asdict(trainer.config), trainer.iteration])
+    if trainer.ranks.is_first:
+        run.mkdir(parents=True, exist_ok=True)
+        write_text(settings, json.dumps(asdict(trainer.config), indent=1))
     return trainer

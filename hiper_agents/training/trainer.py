@@ -24,6 +24,7 @@ from hiper_agents.estimators import Advantages, Estimator, Needs, get_estimator,
 from hiper_agents.estimators.registry import COMMON_SETTINGS
 from hiper_agents.families import family_of
 from hiper_agents.training.metrics import Metrics
+from hiper_agents.training.ranks import Ranks
 from hiper_agents.training.sampler import TaskSampler
 from hiper_agents.training.settings import RunConfig
 from hiper_base.errors import HiperError
@@ -60,9 +61,15 @@ class Trainer(ABC, Generic[_Settings]):
     Args:
         config: The settings.
 
+    Attributes:
+        ranks: The place of this process among those that train together. Counters, the buffer and
+            `rng` are the same in all of them.
+
     Raises:
         HiperError: If the settings name something that does not exist.
     """
+
+    ranks: Ranks = Ranks()
 
     def __init__(self, config: _Settings) -> None:
         self.config = config
@@ -135,7 +142,8 @@ class Trainer(ABC, Generic[_Settings]):
             np.repeat(np.arange(groups), self.group_size),
         )
         self.sampler.observe(episodes.task_types, episodes.won)
-        elapsed = time.perf_counter() - started
+        # All have to agree on when the time is used up.
+        elapsed: float = self.ranks.gather_first(time.perf_counter() - started)
         self.iteration += 1
         self.total_episodes += self.config.episodes
         self.total_turns += len(self.buffer)
