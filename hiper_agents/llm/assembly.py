@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
+from hiper_agents.llm.columns import ColumnProvider
 from hiper_agents.llm.config import AgentConfig, settings_in
 from hiper_agents.llm.generation import GenerationConfig, Generator
 from hiper_agents.llm.grammar import ResponseGrammar
@@ -32,10 +35,20 @@ from hiper_agents.training.state_files import (
 )
 from hiper_base.errors import HiperError
 
-__all__ = ["Made", "describe", "export", "load_weights", "make_player", "make_policy", "save"]
+__all__ = [
+    "Made",
+    "describe",
+    "export",
+    "load_weights",
+    "make_player",
+    "make_policy",
+    "restore_columns",
+    "save",
+]
 
 _WEIGHTS = "weights."
 _POLICY, _REFERENCE = "policy.", "reference."
+_COLUMNS = "columns."
 
 
 class Made(NamedTuple):
@@ -110,6 +123,7 @@ def save(
     made: Made,
     optimizer: torch.optim.Optimizer,
     progress: Mapping[str, Any],
+    columns: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
 ) -> None:
     """Writes a checkpoint.
 
@@ -119,9 +133,12 @@ def save(
         made: The weights, and what is to be said of them.
         optimizer: Of them.
         progress: JSON-able counters and random states, with the key `iteration`.
+        columns: States of those who fill columns, by column.
     """
     tensors = {f"{_WEIGHTS}{name}": tensor for name, tensor in made.policy.adapter_state().items()}
     tensors |= {name: tensor.cpu() for name, tensor in optimizer_tensors(optimizer).items()}
+    for column, state in columns.items():
+        tensors |= {f"{_COLUMNS}{column}.{name}": tensor for name, tensor in state.items()}
     document = {"agent": "llm", "made_of": describe(config), "about": made.about, **progress}
     write_checkpoint(run, progress["iteration"], tensors, document)
 
@@ -183,3 +200,24 @@ def load_weights(
             restore_optimizer(optimizer, tensors)
     except (PolicyError, ValueError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"cannot load {state_path(run, document)}: {error}") from error
+
+
+def restore_columns(
+    run: Path, document: Mapping[str, Any], providers: Mapping[str, ColumnProvider]
+) -> None:
+    """Has those who fill columns go on from a checkpoint.
+
+    Raises:
+        CheckpointError: If the state file is missing, damaged, or of another kind of run.
+    """
+    if not providers:
+        return
+    tensors = read_tensors(run, document)
+    for column, provider in providers.items():
+        prefix = f"{_COLUMNS}{column}."
+        own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        try:
+            provider.restore(own)
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            place = state_path(run, document)
+            raise CheckpointError(f"cannot load {column} of {place}: {error}") from error

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiper_agents.buffer import OptionRolloutBuffer, stable_key
+from hiper_agents.llm.columns import ColumnProvider
 from hiper_agents.llm.config import RewardConfig
 from hiper_agents.llm.player import LanguagePlayer
 from hiper_agents.llm.turns import TurnTokens
@@ -67,6 +68,7 @@ def collect(
     max_turns: int,
     reward: RewardConfig,
     flat: bool = False,
+    providers: Sequence[ColumnProvider] = (),
 ) -> Rollout:
     """Plays one episode of each task.
 
@@ -82,6 +84,7 @@ def collect(
         reward: What is added to the benchmark's reward.
         flat: Whether the estimator is flat: `value_low` is then the value of the state before the
             response (that of the switch head), not the one that knows the subgoal.
+        providers: Are shown what is played.
 
     Returns:
         The rollout. Its figures: `malformed` and `inadmissible`, shares of turns; `prompt_tokens`
@@ -92,6 +95,8 @@ def collect(
         DivergedError: If the policy gives probabilities or values that are not finite.
     """
     buffer.clear()
+    for provider in providers:
+        provider.begin(source, tasks, groups, rng)
     played = _Played(len(tasks))
     turns: list[TurnTokens] = []
     waiting = iter(range(len(tasks)))
@@ -102,12 +107,16 @@ def collect(
         while len(tables) < num_envs and (number := next(waiting, None)) is not None:
             task = source.open(tasks[number])
             tables.append(_Table(number, task, max_turns, player))
+            for provider in providers:
+                provider.opened(number, tables[-1].slot)
         if not tables:
             break
         opened = time.perf_counter()
         written = player.act([table.slot for table in tables], rng)
         decided = time.perf_counter()
         _check(written)
+        for provider in providers:
+            provider.decided([table.slot for table in tables], written)
         _play(tables, written, groups, buffer, played, reward, flat)
         turns += written
         tables = [table for table in tables if not table.episode.ended]

@@ -16,13 +16,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from hiper_agents.estimators import Advantages, get_estimator
 from hiper_agents.llm.assembly import (
     describe,
     load_weights,
     make_player,
     make_policy,
+    restore_columns,
     save,
 )
+from hiper_agents.llm.columns import LESSON_FIGURES, provider_classes
 from hiper_agents.llm.config import LanguageTrainConfig, settings_in
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy
@@ -50,12 +53,11 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
     """
 
     def __init__(self, config: LanguageTrainConfig) -> None:
+        needs = get_estimator(config.estimator).needs
+        classes = provider_classes(needs, config.estimator)
+        for provider in classes.values():
+            config = provider.adapt(config, needs)
         super().__init__(config)
-        if missing := self.estimate.needs.columns:
-            raise HiperError(
-                f"estimator {config.estimator!r} needs {', '.join(missing)}, which is not provided "
-                "for language models"
-            )
         torch.manual_seed(config.seed)
         self.made = make_policy(config)
         self.policy = self.made.policy
@@ -63,6 +65,10 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             begin_with(Path(config.start), config, self.policy)
         self.player = make_player(self.policy, config, config.generation)
         self.optimizer = make_optimizer(self.policy, config.update)
+        self.providers = {
+            column: provider(config, self.policy, self.player, needs)
+            for column, provider in classes.items()
+        }
         self._micro_tokens = config.update.micro_tokens
 
     def collect_and_update(
@@ -87,7 +93,8 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
 
     def save(self, run: Path) -> None:
         """Writes a checkpoint."""
-        save(run, self.config, self.made, self.optimizer, self.progress())
+        columns = {name: provider.state() for name, provider in self.providers.items()}
+        save(run, self.config, self.made, self.optimizer, self.progress(), columns)
 
     def load(self, run: Path) -> None:
         """Goes on from a checkpoint of the same settings.
@@ -97,6 +104,7 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
         """
         document = read_checkpoint(run)
         load_weights(run, document, self.policy, self.optimizer)
+        restore_columns(run, document, self.providers)
         self.restore_progress(document)
 
     def samples(self) -> list[dict[str, Any]]:
@@ -104,11 +112,8 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
         greedy = replace(self.config.generation, greedy=True)
         player = make_player(self.policy, self.config, greedy)
         with_values = self.estimate.needs.critic and self.policy.has_trunk_critic
-
-        def begin(info: Mapping[str, Any], observation: str) -> _Sampled:
-            return _Sampled(player, player.open(info, observation), with_values)
-
-        return sample_episodes(self.source, self.max_turns, begin)
+        actor = _Actor(player, with_values=with_values)
+        return sample_episodes(self.source, self.max_turns, actor)
 
     def _collect(self, tasks: NDArray[np.int64], groups: NDArray[np.int64]) -> Rollout:
         """Plays an iteration's episodes into the buffer."""
@@ -123,6 +128,7 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             max_turns=self.max_turns,
             reward=self.config.reward,
             flat=self.estimate.flat,
+            providers=tuple(self.providers.values()),
         )
 
     def _update(self, turns: Sequence[TurnTokens]) -> dict[str, float]:
@@ -130,10 +136,32 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
         config, critic = self.config, self.estimate.needs.critic
         if critic and not self.policy.has_trunk_critic:
             turns = self._judged(turns)
+        figures: dict[str, float] = {}
+        for provider in self.providers.values():
+            figures |= provider.annotate(self.buffer, turns, self.rng)
+        advantages, lessons = self.advantages(), []
+        for provider in self.providers.values():
+            advantages, lesson = provider.divide(self.buffer, advantages)
+            lessons += [] if lesson is None else [lesson]
+        boundary = self.buffer.boundary[: len(self.buffer)].copy()
+        figures |= self._learn(turns, advantages, boundary, config.update.value_weight * critic)
+        for name, turns, advantages in lessons:
+            learned = self._learn(turns, advantages, np.ones(len(turns), np.bool_), 0.0)
+            figures |= {f"{name}_{told}": learned[told] for told in LESSON_FIGURES}
+        return figures
+
+    def _learn(
+        self,
+        turns: Sequence[TurnTokens],
+        advantages: Advantages,
+        boundary: NDArray[np.bool_],
+        value_weight: float,
+    ) -> dict[str, float]:
+        """Takes the steps on some turns; see `update`."""
         settings = replace(
-            config.update,
-            temperature=config.generation.temperature,
-            value_weight=config.update.value_weight if critic else 0.0,
+            self.config.update,
+            temperature=self.config.generation.temperature,
+            value_weight=value_weight,
             # What memory did not suffice for once need not be tried again.
             micro_tokens=self._micro_tokens,
         )
@@ -141,10 +169,10 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             self.policy,
             self.optimizer,
             turns,
-            self.advantages(),
+            advantages,
             self.rng,
             settings,
-            boundary=self.buffer.boundary[: len(self.buffer)].copy(),
+            boundary=boundary,
         )
         self._micro_tokens = int(figures["micro_tokens"])
         return figures
@@ -159,16 +187,19 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
         return [replace(turn, values=row) for turn, row in zip(turns, values, strict=True)]
 
 
-class _Sampled:
-    """A sample episode."""
+class _Actor:
+    """Plays sample episodes."""
 
-    def __init__(self, player: LanguagePlayer, slot: Slot, with_values: bool) -> None:
-        self._player, self._slot, self._with_values = player, slot, with_values
-        self.observe = slot.observe
+    def __init__(self, player: LanguagePlayer, *, with_values: bool) -> None:
+        self._player, self._with_values = player, with_values
+        self._rng = np.random.default_rng(0)
+        self.open = player.open
 
-    def act(self, info: Mapping[str, Any]) -> tuple[str, list[float] | None]:
-        (turn,) = self._player.act([self._slot], np.random.default_rng(0))
-        return turn.text, turn.values.tolist() if self._with_values else None
+    def act(
+        self, slots: Sequence[Slot], infos: Sequence[Mapping[str, Any]]
+    ) -> list[tuple[str, list[float] | None]]:
+        written = self._player.act(slots, self._rng)
+        return [(t.text, t.values.tolist() if self._with_values else None) for t in written]
 
 
 def begin_with(run: Path, config: LanguageTrainConfig, policy: LanguagePolicy) -> None:
