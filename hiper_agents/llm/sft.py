@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.cli.values import JsonObject
@@ -36,12 +36,14 @@ from hiper_agents.llm.demonstrations import (
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.policy import LanguagePolicy
+from hiper_agents.llm.processes import all_reduce, gradients_of
 from hiper_agents.llm.prompts import PromptWriter
 from hiper_agents.llm.scoring import score
 from hiper_agents.llm.turns import TurnTokens
 from hiper_agents.llm.update import DivergedError
 from hiper_agents.training.config import CONFIG_FILE, instance
 from hiper_agents.training.metrics import Metrics, MetricsLog
+from hiper_agents.training.ranks import join
 from hiper_agents.training.state_files import read_checkpoint
 from hiper_base.errors import HiperError
 from hiper_base.files import write_text
@@ -102,6 +104,8 @@ class SupervisedTrainer:
         config: The settings.
 
     Attributes:
+        ranks: The place of this process among those that train together. All of them have all
+            demonstrations; each learns from its share of every minibatch.
         demonstrations: The expert's turns, in the order in which they were played.
         step: Steps taken.
         seconds: Time spent on them, over all sittings.
@@ -113,8 +117,9 @@ class SupervisedTrainer:
 
     def __init__(self, config: SftConfig) -> None:
         self.config = config
+        self.ranks = join()
         torch.manual_seed(config.seed)
-        self.made = make_policy(config)
+        self.made = make_policy(replace(config, device=self.ranks.device(config.device)))
         self.policy = self.made.policy
         self.demonstrations = _demonstrations(config, self.policy)
         self.optimizer = torch.optim.AdamW(
@@ -148,7 +153,8 @@ class SupervisedTrainer:
         figures: list[tuple[float, float, float]] = []
         while len(figures) < STEPS and self.step < self.total_steps:
             figures.append(self._step())
-        elapsed = time.perf_counter() - started
+        # All have to agree on when the time is used up.
+        elapsed: float = self.ranks.gather_first(time.perf_counter() - started)
         self.seconds += elapsed
         loss, probability, tokens = np.mean(figures, 0).tolist()
         return {
@@ -190,8 +196,14 @@ class SupervisedTrainer:
         turns = [self._turns[row] for row in rows]
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * self._share_of_rate()
-        accumulate = partial(_accumulate, self.policy, self.optimizer, turns)
-        loss, probability = self._budget.run(accumulate, max(map(len, turns)))
+        chosen = sum(int(turn.sampled.sum()) for turn in turns)
+        own = [turns[place] for place in self.ranks.share(len(turns))]
+        weights = (1 / max(1, chosen), 1 / len(turns))
+        accumulate = partial(_accumulate, self.policy, self.optimizer, own, weights)
+        sums = self._budget.run(accumulate, max(map(len, own), default=1))
+        if self.ranks.size > 1:
+            all_reduce([sums, *gradients_of(self.policy.policy_parameters())])
+        loss, probability = sums.tolist()
         norm = nn.utils.clip_grad_norm_(self.policy.policy_parameters(), config.max_grad_norm)
         if not (math.isfinite(loss) and math.isfinite(norm.item())):
             self.optimizer.zero_grad()
@@ -203,7 +215,7 @@ class SupervisedTrainer:
         self.optimizer.zero_grad()
         self.policy.version += 1
         self.step += 1
-        return loss, probability, sum(int(turn.sampled.sum()) for turn in turns) / len(turns)
+        return loss, probability, chosen / len(turns)
 
     def _share_of_rate(self) -> float:
         """The step size now, as a share of the highest."""
@@ -221,11 +233,13 @@ def sft(
 ) -> SupervisedTrainer:
     """Learns from demonstrations until all passes are done.
 
+    Of several processes that train together, the first one writes the files.
+
     Args:
         config: The settings. With `resume` the run folder's own, except for the time budget.
         run: The run folder; made if it does not exist. Gets the demonstrations as a JSON file.
         resume: Go on from the folder's checkpoint; without one, begin.
-        on_iteration: Called after every few steps.
+        on_iteration: Called after every few steps, by the first process.
 
     Returns:
         The trainer after its last step; its state is in the run folder.
@@ -235,6 +249,10 @@ def sft(
             checkpoint are unusable.
     """
     trainer = _open(config, run, resume)
+    if not trainer.ranks.is_first:
+        while not trainer.is_finished:
+            trainer.iterate()
+        return trainer
     saved, between = time.monotonic(), True
     with MetricsLog(run, -(-trainer.step // STEPS), config.tensorboard) as log:
         try:
@@ -269,9 +287,14 @@ def _open(config: SftConfig, run: Path, resume: bool) -> SupervisedTrainer:
     if checkpoint.exists():
         trainer.load(run)
         LOG.info("resuming %s after step %d", run, trainer.step)
-    run.mkdir(parents=True, exist_ok=True)
-    write_text(settings, json.dumps(asdict(config), indent=1))
-    write_demonstrations(run / DEMONSTRATIONS_FILE, trainer.demonstrations)
+    # From here on there are files that a process which has not come this far must not find.
+    trainer.ranks.gather_check("settings", [asdict(config), trainer.step])
+    turns = (turn.response.tolist() for turn in trainer._turns)
+    trainer.ranks.gather_check("demonstrations", list(turns))
+    if trainer.ranks.is_first:
+        run.mkdir(parents=True, exist_ok=True)
+        write_text(settings, json.dumps(asdict(config), indent=1))
+        write_demonstrations(run / DEMONSTRATIONS_FILE, trainer.demonstrations)
     return trainer
 
 
@@ -298,22 +321,29 @@ def _accumulate(
     policy: LanguagePolicy,
     optimizer: torch.optim.Optimizer,
     turns: Sequence[TurnTokens],
+    weights: tuple[float, float],
     tokens: int,
-) -> tuple[float, float]:
-    """Leaves the gradients of the mean loss in the parameters.
+) -> Tensor:
+    """Leaves the gradients of some turns' part of the loss in the parameters.
+
+    Args:
+        policy: Whose.
+        optimizer: Of its parameters.
+        turns: The turns.
+        weights: One over the chosen tokens, and over the turns, that the means are over.
+        tokens: In a pass.
 
     Returns:
-        The loss a chosen token, and the mean probability of a response.
+        [2] what the turns add to the loss a chosen token, and to the mean probability of a
+        response.
     """
     optimizer.zero_grad()
-    chosen = sum(int(turn.sampled.sum()) for turn in turns)
     total = torch.zeros(2, device=policy.device)
     for part in score(policy, turns, temperature=1.0, max_tokens=tokens, grad=True):
-        loss = -part.log_probs.sum() / max(1, chosen)
+        loss = -part.log_probs.sum() * weights[0]
         if loss.requires_grad:
             torch.autograd.backward(loss)
         whole = torch.zeros(len(part.turns), device=policy.device)
         whole = whole.index_add(0, part.owner, part.log_probs.detach())
-        total += torch.stack([loss.detach(), whole.exp().sum() / len(turns)])
-    found: list[float] = total.tolist()
-    return found[0], found[1]
+        total += torch.stack([loss.detach(), whole.exp().sum() * weights[1]])
+    return total

@@ -29,6 +29,7 @@ from hiper_agents.llm.experience import Experience, Minibatch, Reduce, deal
 from hiper_agents.llm.losses import block_sums, clipped_surrogate, is_clipped, k3, squared_error
 from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.policy import HEADS, LanguagePolicy
+from hiper_agents.llm.processes import gradients_of
 from hiper_agents.llm.scoring import Scored, log_probs_of, score, score_values
 from hiper_agents.llm.turns import BLOCKS, TurnTokens
 from hiper_base.errors import HiperError
@@ -254,7 +255,7 @@ def _step(
     """Takes one step if all is finite; returns the minibatch's figures."""
     groups = [group["params"] for group in optimizer.param_groups]
     if reduce is not None:
-        reduce([sums, *_gradients(groups)])
+        reduce([sums, *gradients_of(chain.from_iterable(groups))])
     norms = [nn.utils.clip_grad_norm_(group, config.max_grad_norm) for group in groups]
     names = (*_FIGURES, *_NORMS)
     # The only time that the device is waited for.
@@ -270,16 +271,6 @@ def _step(
     optimizer.zero_grad()
     policy.version += 1
     return figures
-
-
-def _gradients(groups: Sequence[Sequence[nn.Parameter]]) -> list[Tensor]:
-    """Of all parameters; zeros where a process has none, for others may have some."""
-    gradients = []
-    for parameter in chain.from_iterable(groups):
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-        gradients.append(parameter.grad)
-    return gradients
 
 
 def _longest(turns: Sequence[TurnTokens]) -> int:
