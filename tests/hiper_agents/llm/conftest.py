@@ -21,8 +21,18 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
 @pytest.fixture(scope="session")
 def learning() -> ModuleType:
     """The module `learning.py`, which writes turns."""
-    name = "hiper_test_learning"
-    path = Path(__file__).with_name("learning.py")
+    return _module("learning")
+
+
+@pytest.fixture(scope="session")
+def together() -> ModuleType:
+    """The module `together.py`, which several processes run."""
+    return _module("together")
+
+
+def _module(file: str) -> ModuleType:
+    name = f"hiper_test_{file}"
+    path = Path(__file__).with_name(f"{file}.py")
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
