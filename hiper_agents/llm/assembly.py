@@ -24,6 +24,7 @@ from hiper_agents.llm.models import load_model
 from hiper_agents.llm.player import LanguagePlayer
 from hiper_agents.llm.policy import LanguagePolicy, PolicyError
 from hiper_agents.llm.prompts import PromptWriter
+from hiper_agents.llm.strategist import Strategist
 from hiper_agents.training.state_files import (
     CheckpointError,
     optimizer_tensors,
@@ -93,7 +94,10 @@ def make_player(
     """
     writer = PromptWriter(policy.tokenizer, config.prompt)
     grammar = ResponseGrammar(policy.tokenizer, **asdict(config.format))
-    return LanguagePlayer(writer, grammar, Generator(policy, generation, prefix=writer.prefix))
+    generator = Generator(policy, generation, prefix=writer.prefix)
+    tokens = config.strategy_tokens
+    strategist = Strategist(writer, generator, tokens) if tokens else None
+    return LanguagePlayer(writer, grammar, generator, strategist)
 
 
 def device_of(name: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from hiper_agents.llm.generation import GenerationConfig
 from hiper_agents.llm.policy import PolicyConfig
 from hiper_agents.llm.prompts import PromptConfig
+from hiper_agents.llm.twin_critic import TwinCriticConfig
 from hiper_agents.llm.update import LLMUpdateConfig
 from hiper_agents.training.config import instance
 from hiper_agents.training.settings import RunConfig
@@ -88,6 +89,9 @@ class AgentConfig:
     """What it may write."""
     policy: PolicyConfig = field(default_factory=PolicyConfig)
     """What of it is trained."""
+    strategy_tokens: int = 0
+    """Longest strategy that an episode begins with, for estimators that compare strategies; 0 for
+    none, or what suits the estimator."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +117,8 @@ class LanguageTrainConfig(AgentConfig, RunConfig):
     """How it draws its words."""
     update: LLMUpdateConfig = field(default_factory=LLMUpdateConfig)
     """Settings of the update; its temperature is that of `generation`."""
+    twin_critic: TwinCriticConfig = field(default_factory=TwinCriticConfig)
+    """Settings of the off-policy critic, for estimators that read Q-values."""
 
     def __post_init__(self) -> None:
         if self.num_envs < 1:

@@ -39,7 +39,7 @@ from hiper_agents.templates import hole
 from hiper_base.errors import HiperError
 from hiper_envs.tags import parse, render
 
-__all__ = ["GrammarError", "ResponseGrammar", "ResponseState"]
+__all__ = ["GrammarError", "ResponseGrammar", "ResponseState", "free_text"]
 
 _CACHED_ACTIONS = 65_536
 _CACHED_TREES = 1024
@@ -202,13 +202,23 @@ def _rules(vocabulary: Vocabulary, max_subgoal: int, max_query: int) -> Rules:
         switch=build([keep, switch]),
         must_switch=build([switch]),
         open_subgoal=vocabulary.encode("<subgoal>"),
-        subgoal=_gap(vocabulary, "<", "</subgoal>", max_subgoal),
-        query=_gap(vocabulary, "<[]", "]</action>", max_query),
+        subgoal=free_text(vocabulary, "<", "</subgoal>", max_subgoal),
+        query=free_text(vocabulary, "<[]", "]</action>", max_query),
     )
 
 
-def _gap(vocabulary: Vocabulary, forbidden: str, closing: str, budget: int) -> FreeText:
-    """Free text on one line that begins with something visible."""
+def free_text(vocabulary: Vocabulary, forbidden: str, closing: str, budget: int) -> FreeText:
+    """Free text on one line that begins with something visible.
+
+    Args:
+        vocabulary: What tokens stand for.
+        forbidden: Characters that it does not have.
+        closing: What ends it.
+        budget: Tokens at most.
+
+    Raises:
+        TokenizerError: The tokenizer cannot write it.
+    """
     words = vocabulary.ids(lambda t: t.isprintable() and not any(c in t for c in forbidden))
     close = vocabulary.encode(closing)
     texts = vocabulary.texts

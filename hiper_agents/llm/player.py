@@ -8,6 +8,7 @@ learning.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from hiper_agents.llm.episode_memory import EpisodeMemory
 from hiper_agents.llm.generation import Generator
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.prompts import PromptWriter
+from hiper_agents.llm.strategist import Strategist, sentence_of
 from hiper_agents.llm.turns import TurnTokens, TurnView
 
 __all__ = ["LanguagePlayer", "Slot"]
@@ -32,13 +34,18 @@ class Slot:
     Attributes:
         info: The latest info.
         observation: The latest observation.
+        strategy: What the whole episode follows, if it has been said; "" for nothing.
+        shown: What the last prompt told.
     """
 
-    __slots__ = ("_memory", "info", "observation")
+    __slots__ = ("_memory", "info", "observation", "shown", "strategy")
+
+    shown: TurnView
 
     def __init__(self, info: Mapping[str, Any], observation: str, keep: int) -> None:
         self.info = info
         self.observation = observation
+        self.strategy: str | None = None
         self._memory = EpisodeMemory(keep)
 
     @property
@@ -48,7 +55,9 @@ class Slot:
 
     def view(self) -> TurnView:
         """What a prompt can tell of the next turn; to be called once a turn."""
-        return self._memory.view(self.observation, self.info)
+        view = self._memory.view(self.observation, self.info)
+        self.shown = replace(view, strategy=self.strategy or "")
+        return self.shown
 
     def observe(self, observation: str, info: Mapping[str, Any]) -> None:
         """Takes in what the last response led to."""
@@ -62,14 +71,20 @@ class LanguagePlayer:
         writer: Writes the prompts.
         grammar: Says what a response may be.
         generator: Writes the responses.
+        strategist: Says what an episode follows that nobody has given a strategy; None for nothing.
     """
 
     def __init__(
-        self, writer: PromptWriter, grammar: ResponseGrammar, generator: Generator
+        self,
+        writer: PromptWriter,
+        grammar: ResponseGrammar,
+        generator: Generator,
+        strategist: Strategist | None = None,
     ) -> None:
         self.writer = writer
         self.grammar = grammar
         self.generator = generator
+        self.strategist = strategist
 
     def open(self, info: Mapping[str, Any], observation: str) -> Slot:
         """Begins an episode, given its first info and observation."""
@@ -85,6 +100,10 @@ class LanguagePlayer:
         Raises:
             HiperError: A prompt or a response cannot be written.
         """
+        if self.strategist is not None and (new := [s for s in slots if s.strategy is None]):
+            firsts = [(slot.info, slot.observation) for slot in new]
+            for slot, strategy in zip(new, self.strategist.propose(firsts, rng), strict=True):
+                slot.strategy = sentence_of(strategy)
         prompts = [self.writer.write(slot.view()) for slot in slots]
         states = [
             self.grammar.begin(slot.info["admissible_actions"], must_switch=slot.must_switch)

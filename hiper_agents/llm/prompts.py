@@ -122,14 +122,19 @@ class PromptWriter:
                 f"takes {len(self.prefix) + len(self._suffix)} tokens"
             )
 
-    def write(self, view: TurnView) -> list[int]:
+    def write(self, view: TurnView, *, question: str = "") -> list[int]:
         """The whole prompt of a turn.
+
+        Args:
+            view: The turn.
+            question: What to ask for at the end, a line with its line break, in place of a turn's
+                answer.
 
         Raises:
             PromptError: The task alone does not fit.
         """
         ids = [*self.prefix]
-        for segment in self._segments(view):
+        for segment in self._segments(view, question):
             for line in _LINES.findall(segment):
                 ids += self._plain(line)
         ids += self._suffix
@@ -144,8 +149,8 @@ class PromptWriter:
         user = "".join(self._segments(view))
         return as_messages(self._wording.system, user, has_system=self._has_system)
 
-    def _segments(self, view: TurnView) -> list[str]:
-        return fit(view, self.config, self._count, self._room)
+    def _segments(self, view: TurnView, question: str = "") -> list[str]:
+        return fit(view, self.config, self._count, self._room, question)
 
     def _count(self, text: str) -> int:
         return sum(len(self._plain(line)) for line in _LINES.findall(text))
@@ -203,7 +208,13 @@ def as_messages(system: str, user: str, *, has_system: bool = True) -> list[dict
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 
-def fit(view: TurnView, config: PromptConfig, count: Callable[[str], int], room: int) -> list[str]:
+def fit(
+    view: TurnView,
+    config: PromptConfig,
+    count: Callable[[str], int],
+    room: int,
+    question: str = "",
+) -> list[str]:
     """What a prompt says of a turn, shortened to fit.
 
     Args:
@@ -211,6 +222,7 @@ def fit(view: TurnView, config: PromptConfig, count: Callable[[str], int], room:
         config: Names the wording and the longest history.
         count: Tokens of a text.
         room: Tokens that the pieces may have together.
+        question: What to say last; "" for what the wording says.
 
     Returns:
         Pieces of the text, in order, to be encoded one by one; together they do not end in a line
@@ -220,7 +232,7 @@ def fit(view: TurnView, config: PromptConfig, count: Callable[[str], int], room:
         PromptError: The task alone does not fit.
     """
     pieces: list[str] = []
-    for pieces in _shorter_and_shorter(view, config):
+    for pieces in _shorter_and_shorter(view, config, question):
         if sum(map(count, pieces)) <= room:
             return pieces
     shortest = sum(map(count, pieces))
@@ -230,7 +242,9 @@ def fit(view: TurnView, config: PromptConfig, count: Callable[[str], int], room:
     )
 
 
-def _shorter_and_shorter(view: TurnView, config: PromptConfig) -> Iterator[list[str]]:
+def _shorter_and_shorter(
+    view: TurnView, config: PromptConfig, question: str
+) -> Iterator[list[str]]:
     """Versions of a text in the order in which they are to be tried."""
     words = wording_of(config)
     observation, actions = words.observation(view)
@@ -239,7 +253,8 @@ def _shorter_and_shorter(view: TurnView, config: PromptConfig) -> Iterator[list[
     def pieces(skip: int, shown: Sequence[str], seen: str) -> list[str]:
         told = words.past(past[skip:], view.turn - len(past) + skip)
         listed = words.actions(shown, len(actions) - len(shown))
-        lines = [words.task(view), told, words.option(view), f"{seen}\n", listed, words.ending]
+        lines = [words.task(view), told, words.option(view), f"{seen}\n", listed]
+        lines += [question or words.ending]
         lines = [line for line in lines if line.strip()]
         return [*lines[:-1], lines[-1].rstrip("\n")]
 

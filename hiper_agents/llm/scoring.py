@@ -26,7 +26,10 @@ __all__ = [
     "OUTSIDE",
     "ChosenTokens",
     "Scored",
+    "choices",
+    "hidden_states",
     "log_probs_of",
+    "micro_batches",
     "score",
     "score_values",
     "values_of",
@@ -132,12 +135,12 @@ def score(
     """
     chosen = ChosenTokens.of(turns)
     first = np.searchsorted(chosen.turn, np.arange(len(turns) + 1))
-    for batch in _micro_batches(turns, max_tokens):
+    for batch in micro_batches(turns, max_tokens):
         rows = [np.arange(first[turn], first[turn + 1]) for turn in batch]
         owner = np.repeat(np.arange(len(batch)), [len(row) for row in rows])
         picked = np.concatenate(rows)
         with torch.set_grad_enabled(grad):
-            hidden = _hidden(policy, [turns[turn] for turn in batch])
+            hidden = hidden_states(policy, [turns[turn] for turn in batch])
             states = hidden[_on(hidden, owner), _on(hidden, chosen.before[picked])]
             log_probs, entropies = _judge(
                 policy,
@@ -169,10 +172,10 @@ def score_values(
     Yields:
         Which turns, int64 [n], and their V_L, V_H, V_T, float32 [n, 3].
     """
-    for batch in _micro_batches(turns, max_tokens):
+    for batch in micro_batches(turns, max_tokens):
         part = [turns[turn] for turn in batch]
         with torch.set_grad_enabled(grad):
-            values = _values(policy, _hidden(policy, part), part)
+            values = _values(policy, hidden_states(policy, part), part)
         yield torch.as_tensor(batch, device=values.device), values
 
 
@@ -210,6 +213,35 @@ def values_of(
     return TokenBudget(max_tokens).run(attempt, longest=max(map(len, turns), default=1))
 
 
+def choices(
+    policy: LanguagePolicy, states: Tensor, allowed: Allowed, temperature: float
+) -> Iterator[tuple[IntArray, Tensor, Tensor]]:
+    """The distributions that tokens are chosen from, those that go together at a time.
+
+    Args:
+        policy: The weights.
+        states: [N, H] hidden states before the tokens.
+        allowed: What each was chosen among.
+        temperature: Logits are divided by it.
+
+    Yields:
+        Rows [n] of the states, their logits [n, V], and logits [n, K] of what is allowed, with
+        -inf for what is not; which ids these K are depends on `allowed` only.
+    """
+    for rows, ids in _groups(allowed):
+        logits = policy.logits(states[_on(states, rows)]) / temperature
+        if isinstance(ids, list):
+            scores = logits.gather(1, _padded(states, ids))
+            scores = scores.masked_fill(_beyond(states, ids), -torch.inf)
+        elif ids is None:
+            scores = logits
+        else:
+            excluded = torch.ones_like(logits[0], dtype=torch.bool)
+            excluded[_on(states, ids)] = False
+            scores = logits.masked_fill(excluded, -torch.inf)
+        yield rows, logits, scores
+
+
 def _judge(
     policy: LanguagePolicy,
     states: Tensor,
@@ -220,19 +252,8 @@ def _judge(
 ) -> tuple[Tensor, Tensor]:
     """Log-probabilities of tokens [N] in states [N, H], and entropies [N]."""
     log_probs, entropies, order = [states.new_zeros(0, dtype=torch.float32)], [], []
-    for rows, ids in _groups(allowed):
-        at = _on(states, rows)
-        logits = policy.logits(states[at]) / temperature
+    for rows, logits, scores in choices(policy, states, allowed, temperature):
         own = logits.gather(1, _on(states, tokens[rows])[:, None]).squeeze(1)
-        if isinstance(ids, list):
-            scores = logits.gather(1, _padded(states, ids))
-            scores = scores.masked_fill(_beyond(states, ids), -torch.inf)
-        elif ids is None:
-            scores = logits
-        else:
-            excluded = torch.ones_like(logits[0], dtype=torch.bool)
-            excluded[_on(states, ids)] = False
-            scores = logits.masked_fill(excluded, -torch.inf)
         total = scores.logsumexp(1)
         log_probs.append(own - total)
         with torch.set_grad_enabled(grad_entropy and torch.is_grad_enabled()):
@@ -287,7 +308,7 @@ def _beyond(like: Tensor, sets: Sequence[NDArray[np.int32]]) -> Tensor:
     return _on(like, np.arange(sizes.max()) >= sizes[:, None])
 
 
-def _hidden(policy: LanguagePolicy, turns: Sequence[TurnTokens]) -> Tensor:
+def hidden_states(policy: LanguagePolicy, turns: Sequence[TurnTokens]) -> Tensor:
     """Hidden states [n, T, H] of prompts with their responses, padded on the right."""
     ids = np.zeros((len(turns), max(map(len, turns))), np.int64)
     for row, turn in zip(ids, turns, strict=True):
@@ -306,8 +327,16 @@ def _values(policy: LanguagePolicy, hidden: Tensor, turns: Sequence[TurnTokens])
     return torch.cat([carried[:, :1], before[:, 1:]], 1)
 
 
-def _micro_batches(turns: Sequence[TurnTokens], max_tokens: int) -> Iterator[IntArray]:
-    """Deals turns, longest first: if memory does not suffice, that shows at once."""
+def micro_batches(turns: Sequence[TurnTokens], max_tokens: int) -> Iterator[IntArray]:
+    """Deals turns, longest first: if memory does not suffice, that shows at once.
+
+    Args:
+        turns: What to deal.
+        max_tokens: In a micro-batch, padding included, unless a single turn is longer.
+
+    Yields:
+        Which turns go together.
+    """
     lengths = np.array([len(turn) for turn in turns], np.int64)
     order = np.argsort(-lengths, kind="stable")
     start = 0

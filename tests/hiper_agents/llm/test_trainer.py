@@ -154,7 +154,7 @@ def test_a_run_folder_is_an_agent(no_data: Path, tmp_path: Path) -> None:
 
 def test_what_cannot_be_trained_is_said_first(no_data: Path, tmp_path: Path) -> None:
     for changes, message in (
-        ({"estimator": "strata", "episodes": 32}, "strategy_id"),
+        ({"strategy_tokens": 4}, "compares no strategies"),
         ({"device": "abacus"}, "abacus"),
         ({"minutes": None, "iterations": None}, "when to stop"),
         ({"model": str(tmp_path / "none")}, "none"),
