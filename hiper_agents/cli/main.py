@@ -136,7 +136,13 @@ def package_version() -> str:
 def _report(console: Console, message: str) -> None:
     """Prints one line on stderr, never wrapped, so that scripts can read it."""
     line = " ".join(message.split())
-    console.print(Text(f"hiper: error: {line}", style="red"), soft_wrap=True)
+    console.print(Text(f"hiper: {_which()}error: {line}", style="red"), soft_wrap=True)
+
+
+def _which() -> str:
+    """Which of several processes this is; nothing where there is one."""
+    size = os.environ.get("WORLD_SIZE", "1")
+    return "" if size == "1" else f"process {os.environ.get('RANK', '?')} of {size}: "
 
 
 if __name__ == "__main__":
