@@ -27,7 +27,7 @@ from hiper_agents.llm.assembly import (
     restore_columns,
     save,
 )
-from hiper_agents.llm.columns import LESSON_FIGURES, ColumnProvider, provider_classes
+from hiper_agents.llm.columns import LESSON_FIGURES, provider_classes
 from hiper_agents.llm.config import LanguageTrainConfig, settings_in
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy
@@ -64,10 +64,15 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
     def __init__(self, config: LanguageTrainConfig) -> None:
         self.ranks = join()
         needs = get_estimator(config.estimator).needs
+        if config.strategy_tokens and "strategy_id" not in needs.columns:
+            raise HiperError(
+                f"estimator {config.estimator!r} compares no strategies: leave strategy_tokens 0"
+            )
         classes = provider_classes(needs, config.estimator)
         for provider in classes.values():
             config = provider.adapt(config, needs)
         super().__init__(config)
+        check_groups(config.episodes // self.group_size, self.ranks)
         together = self.ranks.size > 1
         self.own = OptionRolloutBuffer() if together else self.buffer
         self.own_rng = stream(config.seed, self.ranks.rank) if together else self.rng
@@ -86,7 +91,6 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             column: provider(config, self.policy, self.player, needs)
             for column, provider in classes.items()
         }
-        check_processes(config, self.ranks, self.group_size, self.providers)
         self._micro_tokens = config.update.micro_tokens
 
     def collect_and_update(
@@ -251,27 +255,16 @@ def stream(seed: int, rank: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(rank,)))
 
 
-def check_processes(
-    config: LanguageTrainConfig,
-    ranks: Ranks,
-    group_size: int,
-    providers: Mapping[str, ColumnProvider],
-) -> None:
-    """Makes sure that so many processes can share a run.
+def check_groups(groups: int, ranks: Ranks) -> None:
+    """Makes sure that every process has something to play.
 
     Raises:
-        HiperError: If they cannot.
+        HiperError: If some have not.
     """
-    if config.episodes // group_size < ranks.size:
+    if groups < ranks.size:
         raise HiperError(
-            f"{config.episodes // group_size} groups of episodes cannot be dealt to {ranks.size} "
-            "processes: more --episodes, a smaller --group-size, or fewer processes"
-        )
-    learning = [column for column, provider in providers.items() if provider.state()]
-    if ranks.size > 1 and learning:
-        raise HiperError(
-            f"what fills {', '.join(learning)} for estimator {config.estimator!r} learns itself, "
-            f"in one process only: launch 1 instead of {ranks.size}, or choose another estimator"
+            f"{groups} groups of episodes cannot be dealt to {ranks.size} processes: more "
+            "--episodes, a smaller --group-size, or fewer processes"
         )
 
 

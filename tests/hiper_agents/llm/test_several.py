@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "no-data").mkdir()
     # As `torchrun` does it: whoever launches keeps the store in which the processes meet.
     store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    common = {
+    environment = {
         **os.environ,
         "HIPER_DATA": str(folder / "no-data"),
         "WORLD_SIZE": str(SIZE),
@@ -39,19 +39,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "MASTER_PORT": str(store.port),
         "TORCHELASTIC_USE_AGENT_STORE": "True",
     }
-    program = Path(__file__).with_name("together.py")
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(program), str(folder)],
-            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
-        for rank in range(SIZE)
-    ]
-    try:
-        assert [process.wait(timeout=900) for process in processes] == [0] * SIZE
-    finally:
-        for process in processes:
-            process.kill()
+    program = str(Path(__file__).with_name("together.py"))
+    command = [sys.executable, program, str(folder)]
+    subprocess.run(command, env=environment, check=True, timeout=900)
     return folder
 
 
@@ -86,29 +76,32 @@ def test_an_iteration_is_that_of_one_process_with_the_turns_of_all(
     assert one["metrics"]["return"] == pytest.approx(one["reward"] / 6)
     for own in (one, other):
         assert own["advantages_apart"] == 0.0
-        assert own["apart"] < 1e-3 * own["changed"]
+        assert own["apart"] < 1e-2 * own["changed"]
 
 
 def test_a_run_that_was_stopped_ends_like_one_that_was_not(
     folder: Path, found: list[dict[str, Any]]
 ) -> None:
-    assert len({own[run] for own in found for run in ("whole", "halves")}) == 1
-    whole, halves = (read_checkpoint(folder / run) for run in ("whole", "halves"))
-    assert len(whole["streams"]) == SIZE
-    for key in ("streams", "rng", "success", "turns"):
-        assert whole[key] == halves[key]
+    one, other = found
+    assert one["resumed"] == other["resumed"] == one["iteration"]["weights_after_two"]
+    assert one["resumed"] != one["iteration"]["weights"]
+    kept = read_checkpoint(folder / "run")
+    assert len(kept["streams"]) == SIZE
+    for own in found:
+        for name in ("iteration", "episodes", "turns", "success", "rng", "streams"):
+            assert own["iteration"]["progress"][name] == kept[name]
     assert [own["shown"] for own in found] == [[1, 2], []]
-    assert len((folder / "whole" / "metrics.jsonl").read_text().splitlines()) == 2
+    assert len((folder / "run" / "metrics.jsonl").read_text().splitlines()) == 2
 
 
 def test_a_run_goes_on_with_as_many_processes_as_it_began_with(
     folder: Path, together: ModuleType, no_data: Path
 ) -> None:
     with pytest.raises(CheckpointError, match=r"began with 2 processes .* not with 1: launch 2"):
-        make_trainer(together.TRAINED).load(folder / "whole")
+        make_trainer(together.TRAINED).load(folder / "run")
     # Its weights are anybody's.
-    make_agent(folder / "whole", device="cpu")
-    make_trainer(replace(together.TRAINED, start=str(folder / "whole")))
+    make_agent(folder / "run", device="cpu")
+    make_trainer(replace(together.TRAINED, start=str(folder / "run")))
 
 
 def test_demonstrations_teach_two_processes_what_they_teach_one(
@@ -130,7 +123,7 @@ def test_demonstrations_teach_two_processes_what_they_teach_one(
         for name, tensor in alone.policy.adapter_state().items()
         if name.startswith("policy.")
     }
-    assert together.distance(after, taught) < 1e-3 * together.distance(after, before)
+    assert together.distance(after, taught) < 1e-2 * together.distance(after, before)
 
 
 def test_who_has_nothing_to_play_is_not_launched(found: list[dict[str, Any]]) -> None:

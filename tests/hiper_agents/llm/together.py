@@ -1,15 +1,16 @@
-"""What each of two processes does for `test_several.py`; started there, as a launcher would.
+"""What two processes do together for `test_several.py`, which starts this as a program.
 
-It writes what it found into a file of its own, as JSON.
+Each writes what it found into a file of its own, as JSON.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +82,8 @@ def digest(policy: LanguagePolicy) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def one_iteration() -> dict[str, Any]:
-    """What two processes learn from an iteration, and what one would from the same turns."""
+def two_iterations() -> dict[str, Any]:
+    """What two processes learn from two iterations, and one from the turns of the first."""
     overheard = Overheard()
     trainer_module.update = overheard.update  # type: ignore[assignment]
     trainer = make_trainer(TRAINED)
@@ -93,7 +94,7 @@ def one_iteration() -> dict[str, Any]:
     mine = (overheard.turns, vars(overheard.advantages), overheard.boundary)
     torch.distributed.all_gather_object(everything, mine)
     apart, changed, gap = alone(trainer.buffer, everything, policy)
-    return {
+    found = {
         "metrics": metrics,
         "weights": digest(policy),
         "turns": len(overheard.turns),
@@ -104,6 +105,8 @@ def one_iteration() -> dict[str, Any]:
         "changed": changed,
         "advantages_apart": gap,
     }
+    trainer.iterate()
+    return found | {"progress": trainer.progress(), "weights_after_two": digest(policy)}
 
 
 def alone(
@@ -131,23 +134,20 @@ def alone(
 
 
 def distance(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> float:
-    """The largest difference of any weight."""
-    return max(float((one[name] - other[name]).abs().max()) for name in one)
+    """The length of the difference of all weights."""
+    return float(sum((one[name] - other[name]).double().square().sum() for name in one) ** 0.5)
 
 
-def main(folder: Path) -> None:
+def work(folder: Path) -> None:
+    """What each process does."""
     ranks = join()
+    arrays = {
+        "empty_or_not": np.arange(3 * ranks.rank),
+        "text": np.array(["a" * (ranks.rank + 1)]),
+    }
     found: dict[str, Any] = {
         "gathered": ranks.gather(["ü", ranks.rank, None]),
-        "arrays": {
-            name: column.tolist()
-            for name, column in ranks.gather_arrays(
-                {
-                    "empty_or_not": np.arange(3 * ranks.rank),
-                    "text": np.array(["a" * (ranks.rank + 1)]),
-                }
-            ).items()
-        },
+        "arrays": {name: a.tolist() for name, a in ranks.gather_arrays(arrays).items()},
         "first": ranks.gather_first(ranks.rank + 0.1),
         "share": ranks.share(5).tolist(),
     }
@@ -157,25 +157,31 @@ def main(folder: Path) -> None:
     except HiperError as error:
         found["different"] = str(error)
     found["taught"] = digest(sft(TAUGHT, folder / "taught").policy)
-    found["iteration"] = one_iteration()
-    shown: list[int] = []
-    whole = train(
-        TRAINED,
-        folder / "whole",
-        on_iteration=lambda metrics, _: shown.append(metrics["iteration"]),
-    )
-    found["shown"] = shown
-    train(replace(TRAINED, iterations=1), folder / "halves")
-    halves = train(TRAINED, folder / "halves", resume=True)
-    found["whole"], found["halves"] = (digest(run.policy) for run in (whole, halves))  # type: ignore[attr-defined]
+    found["iteration"] = two_iterations()
+    found["shown"] = []
+    for iterations in (1, 2):
+        trainer = train(
+            replace(TRAINED, iterations=iterations),
+            folder / "run",
+            resume=iterations > 1,
+            on_iteration=lambda metrics, _: found["shown"].append(metrics["iteration"]),
+        )
+    found["resumed"] = digest(trainer.policy)  # type: ignore[attr-defined]
     try:
         make_trainer(replace(TRAINED, episodes=2))
     except HiperError as error:
         found["too_few"] = str(error)
-    found["settings"] = asdict(TRAINED) == asdict(whole.config)
     (folder / f"found-{ranks.rank}.json").write_text(json.dumps(found))
     ranks.leave()
 
 
+def main(folder: Path) -> int:
+    # What has been imported need not be imported twice.
+    other = os.fork()
+    os.environ["RANK"] = os.environ["LOCAL_RANK"] = "0" if other else "1"
+    work(folder)
+    return os.waitstatus_to_exitcode(os.waitpid(other, 0)[1]) if other else 0
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    sys.exit(main(Path(sys.argv[1])))
