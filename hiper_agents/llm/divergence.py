@@ -11,7 +11,7 @@ A turn's divergence is the mean over these tokens. Nothing here knows what it is
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -148,18 +148,24 @@ def _mean_divergence(
     temperature: float,
 ) -> Tensor:
     """[turns] of a few turns that fit into a pass."""
-    judged = []
-    for part in (turns, others):
-        chosen, hidden = ChosenTokens.of(part), hidden_states(policy, part)
-        owner = torch.from_numpy(chosen.turn).to(hidden.device)
-        before = torch.from_numpy(chosen.before).to(hidden.device)
-        states = hidden[owner, before]
-        judged.append(choices(policy, states, chosen.allowed, temperature))
-    total = hidden.new_zeros(len(turns), dtype=torch.float32)
-    for (rows, _, first), (_, _, second) in zip(*judged, strict=True):
+    owner = torch.from_numpy(ChosenTokens.of(turns).turn).to(policy.device)
+    total = torch.zeros(len(turns), device=policy.device)
+    pairs = zip(
+        _choices(policy, turns, temperature), _choices(policy, others, temperature), strict=True
+    )
+    for (rows, _, first), (_, _, second) in pairs:
         at = owner[torch.from_numpy(rows).to(owner.device)]
         total = total.index_add(0, at, jensen_shannon(first, second))
     return total / owner.bincount(minlength=len(turns)).clamp(min=1)
+
+
+def _choices(
+    policy: LanguagePolicy, turns: Sequence[TurnTokens], temperature: float
+) -> Iterator[tuple[NDArray[np.int64], Tensor, Tensor]]:
+    """The distributions that the chosen tokens of a few turns are judged by; see `choices`."""
+    chosen, hidden = ChosenTokens.of(turns), hidden_states(policy, turns)
+    at = torch.from_numpy(np.stack([chosen.turn, chosen.before])).to(hidden.device)
+    return choices(policy, hidden[at[0], at[1]], chosen.allowed, temperature)
 
 
 def jensen_shannon(first: Tensor, second: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from hiper_agents.llm.columns import PROVIDERS, ColumnProvider, provider_classes
 from hiper_agents.llm.config import FormatConfig, LanguageTrainConfig
 from hiper_agents.llm.policy import PolicyConfig
 from hiper_agents.llm.prompts import PromptConfig
+from hiper_agents.llm.strategy_column import TOKENS
 from hiper_agents.llm.trainer import LanguageTrainer
 from hiper_agents.llm.twin_critic import TwinCriticConfig
 from hiper_agents.llm.update import LLMUpdateConfig
@@ -40,7 +41,6 @@ CONFIG = LanguageTrainConfig(
     max_turns=2,
     update=LLMUpdateConfig(learning_rate=1e-3, minibatch=16),
     twin_critic=TwinCriticConfig(hidden=8, epochs=1, warm_up=0, kept=2),
-    strategy_tokens=0,
     checkpoint_seconds=0.0,
     tensorboard=False,
 )
@@ -68,7 +68,7 @@ def test_a_run_with_all_columns_resumes_exactly_and_its_agent_plays(
     declare: Any, no_data: Path, tmp_path: Path
 ) -> None:
     seen = declare(*PROVIDERS, group_size=4, strategies=2)
-    config = replace(CONFIG, estimator="someones")
+    config = replace(CONFIG, estimator="someones", strategy_tokens=3)
     whole = train(config, tmp_path / "whole")
     for batch in seen:
         assert all(getattr(batch, column) is not None for column in PROVIDERS)
@@ -85,14 +85,15 @@ def test_a_run_with_all_columns_resumes_exactly_and_its_agent_plays(
             for name, tensor in provider.state().items()
         }
         for trainer in (whole, halves)
+        if isinstance(trainer, LanguageTrainer)
     ]
+    assert len(states) == 2
     assert states[0].keys() == states[1].keys()
     assert "q_value.kept.1.features" in states[0]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
     # What the columns need is part of the run.
     kept = read_config(tmp_path / "halves")
     assert isinstance(kept, LanguageTrainConfig)
-    assert kept.strategy_tokens > 0
     assert kept.env_options == {"reference": True}
     agent = make_agent(tmp_path / "whole", device="cpu")
     evaluate(agent, split="generated", episodes=2, env_kwargs={"max_turns": 1})
@@ -122,6 +123,13 @@ def test_what_cannot_be_filled_is_said_first(declare: Any, levers_env: str) -> N
     # Its worlds have no expert.
     with pytest.raises(HiperError, match="no expert"):
         LanguageTrainer(replace(config, estimator="gear")).iterate()
+
+
+def test_settings_give_way_to_what_an_estimator_needs() -> None:
+    needs = Needs(columns=("strategy_id",), group_size=4, strategies=2)
+    adapt = provider_classes(needs, "someones")["strategy_id"].adapt
+    assert adapt(replace(CONFIG, strategy_tokens=3), needs).strategy_tokens == 3
+    assert adapt(CONFIG, needs) == replace(CONFIG, strategy_tokens=TOKENS)
 
 
 def test_every_provider_can_be_found() -> None:

@@ -43,7 +43,7 @@ def test_a_turn_is_the_mean_over_its_chosen_tokens(learning: ModuleType) -> None
     found = divergences(policy, turns, prompts, temperature=0.7, max_tokens=64)
     with torch.no_grad():
         expected = [
-            slow(policy, learning, turn, prompt)
+            slow(policy, learning, turn, prompt)  # type: ignore[no-untyped-call]
             for turn, prompt in zip(turns, prompts, strict=True)
         ]
     np.testing.assert_allclose(found, expected, atol=1e-6)
