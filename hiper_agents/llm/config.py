@@ -110,7 +110,7 @@ class LanguageTrainConfig(AgentConfig, RunConfig):
     """Run folder, of `hiper sft` or another run, whose weights to begin with; the KL penalty holds
     the policy to them."""
     num_envs: int = 128
-    """Episodes that are played side by side."""
+    """Episodes that a process plays side by side."""
     reward: RewardConfig = field(default_factory=RewardConfig)
     """What it is rewarded for."""
     generation: GenerationConfig = field(default_factory=GenerationConfig)
