@@ -37,8 +37,8 @@ class EvalArgs:
     """Evaluates an agent on every task of a split, each once."""
 
     agent: str
-    """The folder of a training run, or the name of an agent: random, expert, human, first-result, llm,
-    api, or a plug-in's."""
+    """The folder of a training run, or the name of an agent: random, expert, human, first-result,
+    llm, api, or a plug-in's."""
     agent_options: JsonObject = field(default_factory=dict)
     """Arguments of the agent, such as '{"model": "smollm2-135m"}' for llm."""
     env: str = "HiPER-ALFWorld-v0"
