@@ -33,7 +33,6 @@ CONFIG = LanguageTrainConfig(
     prompt=PromptConfig(template="compact", history=0),
     format=FormatConfig(max_subgoal_tokens=2),
     policy=PolicyConfig(lora_rank=2),
-    split="generated",
     minutes=None,
     iterations=2,
     episodes=8,
@@ -65,10 +64,10 @@ def declare() -> Iterator[Any]:
 
 
 def test_a_run_with_all_columns_resumes_exactly_and_its_agent_plays(
-    declare: Any, no_data: Path, tmp_path: Path
+    declare: Any, levers_env: str, tmp_path: Path
 ) -> None:
     seen = declare(*PROVIDERS, group_size=4, strategies=2)
-    config = replace(CONFIG, estimator="someones", strategy_tokens=3)
+    config = replace(CONFIG, env=levers_env, estimator="someones", strategy_tokens=3)
     whole = train(config, tmp_path / "whole")
     for batch in seen:
         assert all(getattr(batch, column) is not None for column in PROVIDERS)
@@ -96,13 +95,13 @@ def test_a_run_with_all_columns_resumes_exactly_and_its_agent_plays(
     assert isinstance(kept, LanguageTrainConfig)
     assert kept.env_options == {"reference": True}
     agent = make_agent(tmp_path / "whole", device="cpu")
-    evaluate(agent, split="generated", episodes=2, env_kwargs={"max_turns": 1})
+    evaluate(agent, env_id=levers_env, episodes=2, env_kwargs={"max_turns": 1})
     assert all(slot.strategy for slot in agent._slots)  # type: ignore[attr-defined]
 
 
 def test_columns_are_filled_one_by_one_as_well(declare: Any, levers_env: str) -> None:
     seen = declare("q_value")
-    config = replace(CONFIG, env=levers_env, split=None, estimator="someones")
+    config = replace(CONFIG, env=levers_env, estimator="someones")
     trainer = LanguageTrainer(config)
     trainer.iterate()
     (batch,) = seen
@@ -113,16 +112,13 @@ def test_columns_are_filled_one_by_one_as_well(declare: Any, levers_env: str) ->
 
 def test_what_cannot_be_filled_is_said_first(declare: Any, levers_env: str) -> None:
     declare("divergence", "off_plan")
-    config = replace(CONFIG, env=levers_env, split=None)
+    config = replace(CONFIG, env=levers_env)
     with pytest.raises(
         HiperError, match=r"'someones' needs off_plan, which .* cannot fill for language models"
     ):
         LanguageTrainer(replace(config, estimator="someones"))
     with pytest.raises(HiperError, match="'hae' compares no strategies"):
         LanguageTrainer(replace(config, strategy_tokens=8))
-    # Its worlds have no expert.
-    with pytest.raises(HiperError, match="no expert"):
-        LanguageTrainer(replace(config, estimator="gear")).iterate()
 
 
 def test_settings_give_way_to_what_an_estimator_needs() -> None:

@@ -12,7 +12,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hiper_agents.llm.divergence import divergences, jensen_shannon
+from hiper_agents.estimators import Needs
+from hiper_agents.llm.assembly import make_player
+from hiper_agents.llm.config import LanguageTrainConfig
+from hiper_agents.llm.divergence import DivergenceProvider, divergences, jensen_shannon
+from hiper_agents.llm.generation import GenerationConfig
+from hiper_agents.llm.prompts import PromptConfig
+from hiper_base.errors import HiperError
+from hiper_envs.core import Episode
 
 WEIGHTS = st.lists(st.integers(0, 9), min_size=4, max_size=4).filter(any)
 
@@ -77,3 +84,26 @@ def test_a_turn_without_a_choice_does_not_diverge(learning: ModuleType) -> None:
     found = divergences(policy, [forced], [turn.prompt[:1]], temperature=1.0, max_tokens=64)
     assert found.tolist() == [0.0]
     assert len(divergences(policy, [], [], temperature=1.0, max_tokens=64)) == 0
+
+
+def test_the_told_prompt_says_the_plan_and_nothing_else_more(
+    learning: ModuleType, levers: ModuleType
+) -> None:
+    policy = learning.tiny_policy()
+    config = LanguageTrainConfig(prompt=PromptConfig(template="compact"))
+    player = make_player(policy, config, GenerationConfig())
+    provider = DivergenceProvider(config, policy, player, Needs())
+    provider.begin(levers.Source(), [0], np.zeros(1, np.int64), np.random.default_rng(0))
+    for reference in (True, False):
+        episode = Episode(levers.Source(reference).open(0), 5)
+        slot = player.open(episode.info, episode.observation)
+        turns = player.act([slot], np.random.default_rng(0))
+        if not reference:
+            with pytest.raises(HiperError, match="no expert"):
+                provider.decided([slot], turns)
+            return
+        provider.decided([slot], turns)
+        (told,) = provider._prompts
+        assert told is not None
+        seen, knows = (policy.tokenizer.decode(ids.tolist()) for ids in (turns[0].prompt, told))
+        assert knows == seen.replace("pull red\n", "pull red\nPlan: unlock\n", 1) != seen
