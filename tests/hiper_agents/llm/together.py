@@ -25,8 +25,10 @@ from hiper_agents.llm.config import LanguageTrainConfig
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
 from hiper_agents.llm.prompts import PromptConfig
 from hiper_agents.llm.sft import SftConfig, sft
+from hiper_agents.llm.trainer import LanguageTrainer
 from hiper_agents.llm.turns import TurnTokens
 from hiper_agents.llm.update import LLMUpdateConfig, make_optimizer, update
+from hiper_agents.training.metrics import Metrics
 from hiper_agents.training.ranks import join
 from hiper_agents.training.run import make_trainer, train
 from hiper_base.errors import HiperError
@@ -38,7 +40,7 @@ TAUGHT = SftConfig(
     policy=PolicyConfig(lora_rank=4),
     split="generated",
     max_turns=20,
-    episodes=2,
+    episodes=1,
     epochs=1,
     minibatch=7,
     learning_rate=3e-3,
@@ -52,7 +54,7 @@ TRAINED = LanguageTrainConfig(
     policy=TAUGHT.policy,
     split="generated",
     minutes=None,
-    iterations=2,
+    iterations=1,
     episodes=6,
     group_size=2,
     num_envs=8,
@@ -82,31 +84,42 @@ def digest(policy: LanguagePolicy) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def two_iterations() -> dict[str, Any]:
-    """What two processes learn from two iterations, and one from the turns of the first."""
-    overheard = Overheard()
+def learn(folder: Path) -> dict[str, Any]:
+    """What two processes learn from two iterations, and what one would from those turns.
+
+    The second iteration is played twice: by the trainer of the first, and by one that resumes it.
+    """
+    overheard, shown = Overheard(), []
+
+    def show(metrics: Metrics, _: Any) -> None:
+        shown.append(metrics)
+
     trainer_module.update = overheard.update  # type: ignore[assignment]
-    trainer = make_trainer(TRAINED)
-    metrics = trainer.iterate()
+    first: LanguageTrainer = train(TRAINED, folder, on_iteration=show)  # type: ignore[assignment]
     trainer_module.update = update
-    policy: LanguagePolicy = trainer.policy  # type: ignore[attr-defined]
-    everything: list[Any] = [None] * trainer.ranks.size
+    everything: list[Any] = [None] * first.ranks.size
     mine = (overheard.turns, vars(overheard.advantages), overheard.boundary)
     torch.distributed.all_gather_object(everything, mine)
-    apart, changed, gap = alone(trainer.buffer, everything, policy)
+    apart, changed, gap = alone(first.buffer, everything, first.policy)
+    buffer = first.buffer.columns()
     found = {
-        "metrics": metrics,
-        "weights": digest(policy),
+        "weights": digest(first.policy),
         "turns": len(overheard.turns),
-        "trajectories": trainer.buffer.trajectory_id[: len(trainer.buffer)].tolist(),
-        "groups": trainer.buffer.group_id[: len(trainer.buffer)].tolist(),
-        "reward": float(trainer.buffer.reward[: len(trainer.buffer)].sum()),
+        "trajectories": buffer["trajectory_id"].tolist(),
+        "groups": buffer["group_id"].tolist(),
         "apart": apart,
         "changed": changed,
         "advantages_apart": gap,
     }
-    trainer.iterate()
-    return found | {"progress": trainer.progress(), "weights_after_two": digest(policy)}
+    found["metrics"] = first.iterate()
+    more = replace(TRAINED, iterations=2)
+    second: LanguageTrainer = train(more, folder, resume=True, on_iteration=show)  # type: ignore[assignment]
+    return found | {
+        "progress": first.progress(),
+        "weights_after_two": digest(first.policy),
+        "resumed": digest(second.policy),
+        "shown": shown,
+    }
 
 
 def alone(
@@ -157,16 +170,7 @@ def work(folder: Path) -> None:
     except HiperError as error:
         found["different"] = str(error)
     found["taught"] = digest(sft(TAUGHT, folder / "taught").policy)
-    found["iteration"] = two_iterations()
-    found["shown"] = []
-    for iterations in (1, 2):
-        trainer = train(
-            replace(TRAINED, iterations=iterations),
-            folder / "run",
-            resume=iterations > 1,
-            on_iteration=lambda metrics, _: found["shown"].append(metrics["iteration"]),
-        )
-    found["resumed"] = digest(trainer.policy)  # type: ignore[attr-defined]
+    found |= learn(folder / "run")
     try:
         make_trainer(replace(TRAINED, episodes=2))
     except HiperError as error:
