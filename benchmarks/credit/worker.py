@@ -90,7 +90,7 @@ def run_cell(cell: Cell, root: Path, *, allow_mixed: bool = False) -> None:
     """
     from hiper_agents.agent import CHECKPOINT_FILE
     from hiper_agents.training.metrics import Metrics
-    from hiper_agents.training.run import Trainer, train
+    from hiper_agents.training.run import make_trainer, train
 
     folder = cell.folder(root)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,13 +101,13 @@ def run_cell(cell: Cell, root: Path, *, allow_mixed: bool = False) -> None:
         config = cell.config()
         if not (folder / CHECKPOINT_FILE).exists():
             # To be evaluated before it has learned anything from success.
-            beginner = Trainer(config)
+            beginner = make_trainer(config)
             beginner.warm_start()
             beginner.save(folder)
         evaluations = _Evaluations(cell, folder)
         evaluations.catch_up()
 
-        def after(_metrics: Metrics, trainer: Trainer) -> None:
+        def after(_metrics: Metrics, trainer: Trainer[Any]) -> None:
             if _is_orphan():
                 raise KeyboardInterrupt
             if trainer.total_turns >= evaluations.due and not trainer.is_finished:
@@ -125,7 +125,7 @@ def _document(
     origins: list[dict[str, Any]],
     evaluations: _Evaluations,
     final: Mapping[str, Any],
-    trainer: Trainer,
+    trainer: Trainer[Any],
 ) -> dict[str, Any]:
     return {
         "cell": cell.identity,

@@ -37,7 +37,10 @@ class EvalArgs:
     """Evaluates an agent on every task of a split, each once."""
 
     agent: str
-    """The folder of a training run, or random, expert, human, or the name of a plug-in."""
+    """The folder of a training run, or the name of an agent: random, expert, human, first-result,
+    llm, api, or a plug-in's."""
+    agent_options: JsonObject = field(default_factory=dict)
+    """Arguments of the agent, such as '{"model": "smollm2-135m"}' for llm."""
     env: str = "HiPER-ALFWorld-v0"
     """Gymnasium id of the environment."""
     split: str | None = None
@@ -63,15 +66,18 @@ class EvalArgs:
     """The most likely choice everywhere (this is the default)."""
     sampled: Annotated[bool, _MODE, tyro.conf.FlagCreatePairsOff] = False
     """Choices drawn from the policy."""
-    device: str = "cpu"
-    """Device of the agent's networks."""
+    device: str | None = None
+    """Device of the agent's networks; the agent's own choice when left out."""
 
 
 def run(args: EvalArgs) -> None:
     """Runs the evaluation, writes the result, and prints it."""
     console = Console()
     greedy = not args.sampled
-    agent = make_agent(args.agent, seed=args.seed, greedy=greedy, device=args.device)
+    options = dict(args.agent_options)
+    if args.device is not None:
+        options["device"] = args.device
+    agent = make_agent(args.agent, **{"seed": args.seed, "greedy": greedy, **options})
     with _progress(console) as progress:
         bar = progress.add_task("episodes", total=None, won="")
 

@@ -29,7 +29,8 @@ class Command:
     Attributes:
         help: What it does, in one line.
         module: Where it lives.
-        arguments: Name of the dataclass its flags are made from, whose instance `run` gets.
+        arguments: Name of the dataclass its flags are made from, whose instance `run` gets; a
+            module with a function `defaults(argv)` is asked for an instance to begin with instead.
             Empty for a module that reads its arguments itself, with `main(argv)`.
     """
 
@@ -44,20 +45,20 @@ class Command:
             return module.main(list(argv)) or 0
         import tyro
 
-        # Some commands begin with other values than their dataclass, as the flags have it.
+        # Some commands begin with other values than their dataclass, or have more flags, as the
+        # flags that are given have it.
         defaults = getattr(module, "defaults", None)
         given = {} if defaults is None else {"default": defaults(argv)}
-        arguments = tyro.cli(
-            getattr(module, self.arguments), prog=f"hiper {name}", args=list(argv), **given
-        )
-        module.run(arguments)
+        kind = type(given["default"]) if given else getattr(module, self.arguments)
+        module.run(tyro.cli(kind, prog=f"hiper {name}", args=list(argv), **given))
         return 0
 
 
 COMMANDS = {
     "data": Command("list, verify and download task data", "hiper_agents.cli.data"),
     "play": Command("play a task in the terminal", "hiper_agents.cli.play", "PlayArgs"),
-    "train": Command("train an agent", "hiper_agents.cli.train", "TrainArgs"),
+    "train": Command("train an agent", "hiper_agents.cli.train", "RunArgs"),
+    "sft": Command("teach a language model by demonstrations", "hiper_agents.cli.sft", "SftArgs"),
     "eval": Command("evaluate an agent on a split", "hiper_agents.cli.eval", "EvalArgs"),
     "serve": Command("serve the WebShop as a web site", "hiper_agents.cli.serve", "ServeArgs"),
 }
@@ -135,7 +136,13 @@ def package_version() -> str:
 def _report(console: Console, message: str) -> None:
     """Prints one line on stderr, never wrapped, so that scripts can read it."""
     line = " ".join(message.split())
-    console.print(Text(f"hiper: error: {line}", style="red"), soft_wrap=True)
+    console.print(Text(f"hiper: {_which()}error: {line}", style="red"), soft_wrap=True)
+
+
+def _which() -> str:
+    """Which of several processes this is; nothing where there is one."""
+    size = os.environ.get("WORLD_SIZE", "1")
+    return "" if size == "1" else f"process {os.environ.get('RANK', '?')} of {size}: "
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Nothing here knows how advantages are estimated or how the policy is updated.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,31 +14,11 @@ from numpy.typing import NDArray
 from hiper_agents.buffer import OptionRolloutBuffer, stable_key
 from hiper_agents.compact.player import Decisions, Player
 from hiper_agents.training.columns import ColumnProvider
+from hiper_agents.training.trainer import Episodes
 from hiper_envs.core import Episode, StepResult, TaskSource
 
 # Columns of Decisions.values.
 LOW, HIGH, SWITCH = range(3)
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """The episodes of one iteration.
-
-    Attributes:
-        decisions: What was decided, in the order of the buffer's rows.
-        won: [episodes] bool.
-        scores: [episodes] float64, the benchmark's score at the end.
-        turns: [episodes] int64.
-        options: [episodes] int64, options begun.
-        task_types: Task type of each episode.
-    """
-
-    decisions: Decisions
-    won: NDArray[np.bool_]
-    scores: NDArray[np.float64]
-    turns: NDArray[np.int64]
-    options: NDArray[np.int64]
-    task_types: list[str]
 
 
 def collect(
@@ -56,7 +35,7 @@ def collect(
     success_bonus: float = 0.0,
     keep_penalty: float = 0.0,
     providers: Sequence[ColumnProvider] = (),
-) -> Rollout:
+) -> tuple[Episodes, Decisions]:
     """Plays one episode of each task with the sampling policy.
 
     Args:
@@ -73,6 +52,9 @@ def collect(
         success_bonus: Added to the reward of the turn that brings success.
         keep_penalty: Taken off the reward of every turn that goes on with its option.
         providers: Told of every turn.
+
+    Returns:
+        The episodes, and what was decided, in the order of the buffer's rows.
     """
     buffer.clear()
     opened = [source.open(task) for task in tasks]
@@ -110,14 +92,14 @@ def collect(
                 slots[i].observe(step[0], step[4])
         running = running[~ended]
         turn += 1
-    return Rollout(
-        decisions=Decisions.concatenate(history),
+    played = Episodes(
         won=won,
         scores=scores,
         turns=np.array([episode.turns for episode in episodes]),
         options=options,
         task_types=[task.info.task_type for task in opened],
     )
+    return played, Decisions.concatenate(history)
 
 
 def _store(

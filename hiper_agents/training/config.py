@@ -6,54 +6,28 @@ Settings only: nothing here knows what is done with them.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
 
-from hiper_agents.cli.values import JsonObject
 from hiper_agents.compact.domain import domain_of, make_domain
 from hiper_agents.compact.network import NetworkConfig
 from hiper_agents.compact.slot import OptionKind, OptionRules
+from hiper_agents.training.kinds import part_of
 from hiper_agents.training.ppo import PPOConfig
+from hiper_agents.training.settings import RunConfig
 from hiper_agents.training.twin_critic import TwinCriticConfig
 from hiper_base.errors import HiperError
 
 CONFIG_FILE = "config.json"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Settings of a training run; they are kept in the run folder as `config.json`."""
+class TrainConfig(RunConfig):
+    """Settings of a run of the compact agent; they are kept in the run folder as `config.json`."""
 
-    env: str = "HiPER-ALFWorld-v0"
-    """Gymnasium id of the environment."""
-    env_options: JsonObject = field(default_factory=dict)
-    """Further arguments of the environment, such as '{"subtasks": 4}'."""
-    agent: str = "compact"
-    """Which agent to train: compact, a small network for the CPU."""
-    estimator: str = "hae"
-    """Advantage estimator, by its registered name."""
-    estimator_settings: JsonObject = field(default_factory=dict)
-    """Further arguments of the estimator, such as '{"w": 0.5}' for gigpo."""
-    split: str | None = None
-    """Tasks to train on: by default `train`, or generated ones where no data is installed."""
-    task_types: tuple[str, ...] | None = None
-    """Train on these task types only."""
-    minutes: float | None = 10.0
-    """Time budget, counted over all sittings of a run."""
-    iterations: int | None = None
-    """Stop after so many iterations; None for no limit."""
-    turns: int | None = None
-    """Stop after the iteration that reaches so many turns, counted over all sittings; None for no
-    limit. The budget to choose where runs are compared."""
-    seed: int = 0
-    """Of everything random."""
-    episodes: int = 128
-    """Episodes in an iteration."""
-    group_size: int | None = None
-    """Episodes of one task in an iteration, the group that some estimators compare; None for what
-    the estimator is made for."""
-    max_turns: int | None = None
-    """Steps until an episode is truncated; None for the environment's own limit."""
     success_bonus: float = 0.0
     """Reward for success besides the benchmark's own, which counts what is nearly right too."""
     keep_penalty: float = 0.0
@@ -66,27 +40,8 @@ class TrainConfig:
     """Turns of a fixed option."""
     switch_head: bool = True
     """Whether options also end because the switch head says so; an ablation if not."""
-    gamma: float = 0.99
-    """Discount a turn."""
-    lam_low: float = 0.95
-    """Decay of the traces within an option, and of flat GAE."""
-    lam_high: float = 0.95
-    """Decay of the traces over options."""
-    bootstrap_truncated: bool = False
-    """Whether an episode that was cut off is worth its last value, or nothing."""
-    whiten: bool = True
-    """Whether each head's advantages get mean 0 and deviation 1 over an iteration."""
-    hard_share: float = 0.5
-    """Share of the episodes that goes to the task types that fail."""
-    natural_share: float = 0.0
-    """Share of the episodes that is drawn from all tasks alike, whatever their type; the other two
-    shares divide the rest."""
     warm_start: int = 0
     """Demonstrations of the searching expert to imitate first; 0 learns from success alone."""
-    checkpoint_seconds: float = 30.0
-    """Time between checkpoints."""
-    tensorboard: bool = True
-    """Whether to write TensorBoard files."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     """Sizes of the network."""
     ppo: PPOConfig = field(default_factory=PPOConfig)
@@ -117,19 +72,31 @@ def config_for(env: str) -> TrainConfig:
     return replace(config, **given)
 
 
-def read_config(run: Path) -> TrainConfig:
+def read_config(run: Path) -> Any:
     """Reads the settings of a run folder; those that it does not name have their defaults.
+
+    Returns:
+        An instance of the settings of the agent that the run trains.
 
     Raises:
         HiperError: If they are missing or not those of this version.
     """
+    path = run / CONFIG_FILE
     try:
-        values = json.loads((run / CONFIG_FILE).read_text(encoding="utf-8"))
-        if values["task_types"] is not None:
-            values["task_types"] = tuple(values["task_types"])
-        values["network"] = NetworkConfig(**values["network"])
-        values["ppo"] = PPOConfig(**values["ppo"])
-        values["twin_critic"] = TwinCriticConfig(**values.get("twin_critic", {}))
-        return TrainConfig(**values)
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return instance(part_of(values["agent"], "settings"), values)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise HiperError(f"cannot read the settings in {run / CONFIG_FILE}: {error}") from error
+        raise HiperError(f"cannot read the settings in {path}: {error}") from error
+
+
+def instance(kind: type[_T], values: Mapping[str, Any]) -> _T:
+    """A dataclass from JSON, with the dataclasses that are its fields."""
+    hints = get_type_hints(kind)
+    given: dict[str, Any] = {}
+    for name, value in values.items():
+        hint = hints.get(name)
+        if isinstance(hint, type) and is_dataclass(hint):
+            given[name] = instance(hint, value)
+        else:
+            given[name] = tuple(value) if isinstance(value, list) else value
+    return kind(**given)

@@ -116,7 +116,7 @@ def test_built_in_agents_follow_the_protocol(name: str) -> None:
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
-    known = "expert, first-result, human, random"
+    known = "api, expert, first-result, human, llm, random"
     with pytest.raises(AgentError, match=f"unknown agent 'nobody'.*{known}"):
         make_agent("nobody")
 

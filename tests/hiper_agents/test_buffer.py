@@ -321,6 +321,24 @@ def test_annotations_are_saved(tmp_path: Path) -> None:
         assert getattr(batch, name).tolist() == column
 
 
+def test_a_buffer_is_filled_with_the_columns_of_another() -> None:
+    buffer = filled(seed=7, environments=2, steps=2)
+    buffer.annotate(**ANNOTATIONS)
+    columns = buffer.columns()
+    other = filled(seed=3, environments=3, steps=4)
+    other.fill(columns)
+    assert other.columns().keys() == columns.keys() == {*COLUMNS, *ANNOTATIONS}
+    for name, column in other.columns().items():
+        assert_array_equal(column, columns[name])
+    columns["reward"] += 1.0
+    assert not np.array_equal(buffer.batch().reward, columns["reward"])
+    del columns["reward"]
+    with pytest.raises(TypeError, match="reward"):
+        other.fill(columns)
+    with pytest.raises(TypeError, match="no optional column colour"):
+        other.fill({**buffer.columns(), "colour": [0] * len(buffer)})
+
+
 def test_a_file_of_version_1_is_read(tmp_path: Path) -> None:
     path = tmp_path / "rollout.npz"
     path.write_bytes(archive(**{**good_columns(), "format_version": 1}))

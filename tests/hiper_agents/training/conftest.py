@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import gymnasium
 import pytest
-
-from hiper_agents.compact import domain
 
 TASK_TYPES = (
     "look_at_obj_in_light",
@@ -106,26 +100,3 @@ def make_run(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
-
-
-@pytest.fixture(scope="session")
-def levers() -> ModuleType:
-    """The module of the toy benchmark in `levers.py`."""
-    name = "hiper_test_levers"
-    path = Path(__file__).with_name("levers.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def levers_env(levers: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Id of the toy benchmark, which can be trained on within the test."""
-    gymnasium.register("Levers-v0", entry_point=levers.make_levers)
-    monkeypatch.setitem(domain.DOMAINS, "levers", f"{levers.__name__}:LeverDomain")
-    monkeypatch.setitem(domain._DOMAIN_OF_ENVIRONMENT, "Levers", "levers")
-    yield "Levers-v0"
-    del gymnasium.registry["Levers-v0"]

@@ -20,8 +20,9 @@ from hiper_agents.training.checkpoint import (
     load_policy,
     read_checkpoint,
 )
+from hiper_agents.training.compact import CompactTrainer
 from hiper_agents.training.ppo import PPOConfig
-from hiper_agents.training.run import TrainConfig, Trainer, train
+from hiper_agents.training.run import TrainConfig, train
 
 SMALL = TrainConfig(
     minutes=None,
@@ -69,7 +70,7 @@ def test_heads_that_an_ablation_does_not_use_do_not_learn(levers_env: str) -> No
         ("oracle", ("switch", "planner")),
         ("fixed", ("switch",)),
     ):
-        trainer = Trainer(replace(SMALL, env=levers_env, options=options))
+        trainer = CompactTrainer(replace(SMALL, env=levers_env, options=options))
         before = {name: t.clone() for name, t in trainer.network.state_dict().items()}
         trainer.iterate()
         after = trainer.network.state_dict()
@@ -83,7 +84,7 @@ def test_heads_that_an_ablation_does_not_use_do_not_learn(levers_env: str) -> No
 def test_going_on_with_an_option_costs_what_it_is_said_to(levers_env: str) -> None:
     batches = []
     for penalty in (0.0, 0.25):
-        trainer = Trainer(replace(SMALL, env=levers_env, keep_penalty=penalty))
+        trainer = CompactTrainer(replace(SMALL, env=levers_env, keep_penalty=penalty))
         trainer.iterate()
         batches.append(trainer.buffer.batch())
     plain, dear = batches

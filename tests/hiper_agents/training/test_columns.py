@@ -12,7 +12,8 @@ import pytest
 from hiper_agents.estimators import Advantages, Needs, TurnBatch, register_estimator, registry
 from hiper_agents.estimators.batch import OPTIONAL_COLUMNS
 from hiper_agents.training.columns import PROVIDERS, ColumnProvider, provider_classes
-from hiper_agents.training.run import TrainConfig, Trainer
+from hiper_agents.training.compact import CompactTrainer
+from hiper_agents.training.run import TrainConfig
 from hiper_base.errors import HiperError
 
 CONFIG = TrainConfig(minutes=None, iterations=1, episodes=16, max_turns=5, tensorboard=False)
@@ -41,7 +42,7 @@ def test_a_plug_in_gets_the_column_that_it_declares(
     declare: Any, levers_env: str, column: str
 ) -> None:
     seen = declare(column)
-    Trainer(replace(CONFIG, env=levers_env, estimator="someones")).iterate()
+    CompactTrainer(replace(CONFIG, env=levers_env, estimator="someones")).iterate()
     (batch,) = seen
     given = {name for name in OPTIONAL_COLUMNS if getattr(batch, name) is not None}
     assert given == {column}
@@ -49,7 +50,7 @@ def test_a_plug_in_gets_the_column_that_it_declares(
 
 def test_several_columns_at_once(declare: Any, levers_env: str) -> None:
     seen = declare(*PROVIDERS, group_size=8, strategies=2)
-    Trainer(replace(CONFIG, env=levers_env, estimator="someones")).iterate()
+    CompactTrainer(replace(CONFIG, env=levers_env, estimator="someones")).iterate()
     (batch,) = seen
     assert all(getattr(batch, column) is not None for column in PROVIDERS)
     assert len(np.unique(batch.strategy_id)) == 4
@@ -60,7 +61,7 @@ def test_a_column_that_nobody_fills_is_named(declare: Any, levers_env: str) -> N
     with pytest.raises(
         HiperError, match=r"'someones' needs off_plan, which .* cannot fill .*strategy_id"
     ):
-        Trainer(replace(CONFIG, env=levers_env, estimator="someones"))
+        CompactTrainer(replace(CONFIG, env=levers_env, estimator="someones"))
 
 
 def test_every_provider_can_be_found() -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from hiper_agents.compact.network import NetworkConfig
+from hiper_agents.training.compact import CompactTrainer
 from hiper_agents.training.config import CONFIG_FILE, TrainConfig, read_config
-from hiper_agents.training.run import Trainer, train
+from hiper_agents.training.run import train
 from hiper_base.errors import HiperError
 
 NEW_FIELDS = (
@@ -64,7 +65,7 @@ def test_the_budget_of_turns_counts_all_sittings(tmp_path: Path, small: TrainCon
 
 
 def test_a_group_plays_one_task(small: TrainConfig) -> None:
-    trainer = Trainer(replace(small, group_size=4))
+    trainer = CompactTrainer(replace(small, group_size=4))
     trainer.iterate()
     batch = trainer.buffer.batch()
     first = batch.turn == 0
@@ -105,8 +106,8 @@ def test_what_cannot_be_is_refused_before_anything_is_played(
 
 def test_settings_reach_the_estimator_and_the_environment(small: TrainConfig) -> None:
     settings = {"boundary_bootstrap": False}
-    trainer = Trainer(replace(small, estimator_settings=settings))
-    plain = Trainer(small)
+    trainer = CompactTrainer(replace(small, estimator_settings=settings))
+    plain = CompactTrainer(small)
     for each in (trainer, plain):
         each.iterate()
     # The same episodes, but what was learned from them differs.

@@ -15,8 +15,9 @@ from hiper_agents.compact.network import CompactNetwork, NetworkConfig
 from hiper_agents.compact.player import Player
 from hiper_agents.estimators import Needs
 from hiper_agents.estimators.advantages import Advantages
+from hiper_agents.training.compact import CompactTrainer
 from hiper_agents.training.ppo import PPOConfig, make_optimizer, update
-from hiper_agents.training.run import TrainConfig, Trainer
+from hiper_agents.training.run import TrainConfig
 from hiper_agents.training.strategies import StrategyProvider, farthest_points
 
 SMALL = TrainConfig(minutes=None, iterations=1, episodes=16, max_turns=5, tensorboard=False)
@@ -76,7 +77,7 @@ def test_every_group_is_divided_equally(
 
 def test_an_episode_keeps_the_strategy_that_it_began_with(levers_env: str) -> None:
     config = replace(SMALL, env=levers_env, estimator="strata", group_size=16)
-    trainer = Trainer(config)
+    trainer = CompactTrainer(config)
     assert trainer.config.network.strategies > 1
     trainer.iterate()
     batch = trainer.buffer.batch()
@@ -87,7 +88,7 @@ def test_an_episode_keeps_the_strategy_that_it_began_with(levers_env: str) -> No
 
 
 def test_an_estimator_without_strategies_has_a_network_without_them(levers_env: str) -> None:
-    trainer = Trainer(replace(SMALL, env=levers_env, estimator="grpo"))
+    trainer = CompactTrainer(replace(SMALL, env=levers_env, estimator="grpo"))
     assert trainer.network.strategist is None
     assert not any("strateg" in name for name in trainer.network.state_dict())
 

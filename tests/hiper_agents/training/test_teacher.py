@@ -18,7 +18,8 @@ from hiper_agents.compact.player import Player
 from hiper_agents.compact.slot import reference_subgoal
 from hiper_agents.environments import make_env
 from hiper_agents.estimators import Needs
-from hiper_agents.training.run import TrainConfig, Trainer
+from hiper_agents.training.compact import CompactTrainer
+from hiper_agents.training.run import TrainConfig
 from hiper_agents.training.teacher import DivergenceProvider, Policy, jensen_shannon
 from hiper_envs.alfworld.subgoals import Subgoal
 from hiper_envs.core import Episode
@@ -123,7 +124,7 @@ def test_the_reference_subgoals_leave_nothing_to_diverge_from(levers_env: str) -
     )
     measured = {}
     for options in ("learned", "oracle"):
-        trainer = Trainer(replace(config, options=options))
+        trainer = CompactTrainer(replace(config, options=options))
         trainer.iterate()
         divergence = trainer.buffer.batch().divergence
         assert divergence is not None

@@ -86,10 +86,10 @@ def played(
     rng, buffer = np.random.default_rng(0), OptionRolloutBuffer()
     figures: dict[str, float] = {}
     for _ in range(iterations):
-        rollout = collect(
+        _, decisions = collect(
             player, levers.Source(), list(range(12)) * 8, buffer, rng, max_turns=6, flat=True
         )
-        figures = provider.annotate(buffer, rollout.decisions, rng)
+        figures = provider.annotate(buffer, decisions, rng)
     return buffer, provider, figures
 
 

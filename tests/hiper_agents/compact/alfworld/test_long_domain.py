@@ -18,9 +18,9 @@ from hiper_agents.compact.domain import OUTCOMES, DomainError, Running, domain_o
 from hiper_agents.compact.network import CompactNetwork, NetworkConfig
 from hiper_agents.compact.player import Player
 from hiper_agents.environments import make_env
+from hiper_agents.training.compact import CompactTrainer
 from hiper_agents.training.config import TrainConfig
 from hiper_agents.training.ppo import PPOConfig, imitate, make_optimizer
-from hiper_agents.training.run import Trainer
 from hiper_agents.training.warm_start import demonstrate
 from hiper_envs.alfworld.subgoals import Subgoal
 
@@ -126,7 +126,7 @@ def test_lengths_are_read_alike(domain: AlfworldLongDomain) -> None:
 
 def test_training_keeps_the_limit_of_the_environment() -> None:
     config = TrainConfig(env=ENV_ID, env_options={"subtasks": 3}, minutes=None, iterations=0)
-    assert Trainer(config).max_turns == 150
+    assert CompactTrainer(config).max_turns == 150
 
 
 def test_the_expert_is_followed_and_imitated(domain: AlfworldLongDomain) -> None:

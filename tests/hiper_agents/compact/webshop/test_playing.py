@@ -20,7 +20,6 @@ from hiper_agents.training.checkpoint import CheckpointError, load_policy, read_
 from hiper_agents.training.metrics import METRICS_FILE
 from hiper_agents.training.ppo import PPOConfig, make_optimizer, replay
 from hiper_agents.training.run import config_for, train
-from hiper_agents.training.samples import sample_episodes
 from hiper_envs.core import Episode, TaskSource
 from hiper_envs.webshop.subgoals import Subgoal
 
@@ -144,7 +143,7 @@ def test_a_run_resumes_exactly_and_is_an_agent(tmp_path: Path) -> None:
     one, other = (load_policy(tmp_path / name)[0].state_dict() for name in ("whole", "halves"))
     assert all(torch.equal(one[name], other[name]) for name in one)
     assert read_checkpoint(tmp_path / "whole")["domain"] == "webshop"
-    samples = sample_episodes(trainer.player, trainer.source, 5)
+    samples = trainer.samples()
     assert len(samples) == len(set(trainer.source.task_types))
     assert samples[0]["turns"][0]["action"].startswith("search[")
     result = evaluate(

@@ -41,6 +41,9 @@ class World:
 class Source:
     task_types = tuple(COLOURS[number % 3] for number in range(12))
 
+    def __init__(self, reference: bool = False) -> None:
+        self.reference = reference
+
     def __len__(self) -> int:
         return len(self.task_types)
 
@@ -49,13 +52,14 @@ class Source:
 
     def open(self, index: int) -> OpenTask:
         colour = self.task_types[index]
-        return OpenTask(TaskInfo(str(index), f"pull {colour}", colour, "levers"), World(colour))
+        info = TaskInfo(str(index), f"pull {colour}", colour, "levers")
+        return OpenTask(info, World(colour), Expert(info.task) if self.reference else None)
 
 
 def make_levers(
     max_turns: int = 5, split: str = "levers", reference: bool = False
 ) -> HierarchicalTextEnv:
-    return HierarchicalTextEnv(Source(), max_turns=max_turns)
+    return HierarchicalTextEnv(Source(reference), max_turns=max_turns)
 
 
 @dataclass(frozen=True)

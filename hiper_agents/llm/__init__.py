@@ -1,0 +1,1 @@
+"""The language-model HiPER agent: prompts, constrained decoding, rollouts and learning."""

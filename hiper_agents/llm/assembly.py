@@ -1,0 +1,227 @@
+"""Puts a language-model agent together from its settings, and takes it out of a run folder.
+
+A checkpoint of this kind of agent holds the weight sets and value heads of a `LanguagePolicy`;
+`checkpoint.json` says what the weights belong to: the model, the prompts, the format. The model
+itself is not in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from hiper_agents.llm.columns import ColumnProvider
+from hiper_agents.llm.config import AgentConfig, settings_in
+from hiper_agents.llm.generation import GenerationConfig, Generator
+from hiper_agents.llm.grammar import ResponseGrammar
+from hiper_agents.llm.models import load_model
+from hiper_agents.llm.player import LanguagePlayer
+from hiper_agents.llm.policy import LanguagePolicy, PolicyError
+from hiper_agents.llm.prompts import PromptWriter
+from hiper_agents.llm.strategist import Strategist
+from hiper_agents.training.state_files import (
+    CheckpointError,
+    optimizer_tensors,
+    read_checkpoint,
+    read_tensors,
+    restore_optimizer,
+    state_path,
+    write_checkpoint,
+)
+from hiper_base.errors import HiperError
+
+__all__ = [
+    "Made",
+    "describe",
+    "export",
+    "load_weights",
+    "make_player",
+    "make_policy",
+    "restore_columns",
+    "save",
+]
+
+_WEIGHTS = "weights."
+_POLICY, _REFERENCE = "policy.", "reference."
+_COLUMNS = "columns."
+
+
+class Made(NamedTuple):
+    """A policy and what its results have to say of it.
+
+    Attributes:
+        policy: With an adapter and value heads that have learned nothing.
+        about: The model's name, where its weights come from, and what they were quantised to once
+            ("" if they never were).
+    """
+
+    policy: LanguagePolicy
+    about: dict[str, str]
+
+
+def make_policy(config: AgentConfig) -> Made:
+    """Loads the model.
+
+    Raises:
+        HiperError: If there is no such model or device.
+    """
+    device = device_of(config.device)
+    dtype = config.dtype
+    if dtype == "auto":
+        dtype = "bfloat16" if device.startswith("cuda") else "float32"
+    loaded = load_model(config.model, device=device, dtype=dtype)
+    about = {
+        "model": loaded.name,
+        "weights": loaded.origin,
+        "quantised_from": loaded.quantised_from,
+    }
+    return Made(LanguagePolicy(loaded.model, loaded.tokenizer, config.policy), about)
+
+
+def make_player(
+    policy: LanguagePolicy, config: AgentConfig, generation: GenerationConfig
+) -> LanguagePlayer:
+    """Lets a policy play.
+
+    Raises:
+        HiperError: If its tokenizer cannot write the format, or prompts leave no room.
+    """
+    writer = PromptWriter(policy.tokenizer, config.prompt)
+    grammar = ResponseGrammar(policy.tokenizer, **asdict(config.format))
+    generator = Generator(policy, generation, prefix=writer.prefix)
+    tokens = config.strategy_tokens
+    strategist = Strategist(writer, generator, tokens) if tokens else None
+    return LanguagePlayer(writer, grammar, generator, strategist)
+
+
+def device_of(name: str) -> str:
+    """The device that a setting names.
+
+    Raises:
+        HiperError: If there is none such.
+    """
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise HiperError(f"cannot compute on device {name!r}: {reason}") from error
+    return name
+
+
+def describe(config: AgentConfig) -> dict[str, Any]:
+    """What the weights of such an agent belong to, JSON-able."""
+    return {field.name: asdict(config)[field.name] for field in fields(AgentConfig)}
+
+
+def save(
+    run: Path,
+    config: AgentConfig,
+    made: Made,
+    optimizer: torch.optim.Optimizer,
+    progress: Mapping[str, Any],
+    columns: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
+) -> None:
+    """Writes a checkpoint.
+
+    Args:
+        run: The run folder.
+        config: What the weights belong to.
+        made: The weights, and what is to be said of them.
+        optimizer: Of them.
+        progress: JSON-able counters and random states, with the key `iteration`.
+        columns: States of those who fill columns, by column.
+    """
+    tensors = {f"{_WEIGHTS}{name}": tensor for name, tensor in made.policy.adapter_state().items()}
+    tensors |= {name: tensor.cpu() for name, tensor in optimizer_tensors(optimizer).items()}
+    for column, state in columns.items():
+        tensors |= {f"{_COLUMNS}{column}.{name}": tensor for name, tensor in state.items()}
+    document = {"agent": "llm", "made_of": describe(config), "about": made.about, **progress}
+    write_checkpoint(run, progress["iteration"], tensors, document)
+
+
+def export(run: Path, folder: Path) -> Path:
+    """Writes the agent of a run folder in as few bytes as it plays with.
+
+    The policy's weights and the value heads, in bfloat16; neither the optimizer nor the frozen
+    start. The folder is one that `make_agent` loads.
+
+    Args:
+        run: The run folder.
+        folder: Where to write.
+
+    Returns:
+        The file with the weights.
+
+    Raises:
+        CheckpointError: If the run has no checkpoint, or one of another kind of agent.
+    """
+    document = read_checkpoint(run)
+    settings_in(run, document)
+    kept = {
+        name: tensor.to(torch.bfloat16)
+        for name, tensor in read_tensors(run, document).items()
+        if name.startswith((f"{_WEIGHTS}{_POLICY}", f"{_WEIGHTS}heads."))
+    }
+    names = ("agent", "made_of", "about", "iteration", "turns", "seconds")
+    told = {name: document[name] for name in names if name in document}
+    write_checkpoint(folder, document["iteration"], kept, told)
+    return state_path(folder, read_checkpoint(folder))
+
+
+def load_weights(
+    run: Path,
+    document: Mapping[str, Any],
+    policy: LanguagePolicy,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> None:
+    """Puts a policy, and its optimizer if given, into the state of a checkpoint.
+
+    Args:
+        run: The run folder.
+        document: Its `read_checkpoint`.
+        policy: Made from the same settings.
+        optimizer: Of its parameters.
+
+    Raises:
+        CheckpointError: If the state file is missing, damaged, or of another model.
+    """
+    tensors = read_tensors(run, document)
+    weights = {n.removeprefix(_WEIGHTS): t for n, t in tensors.items() if n.startswith(_WEIGHTS)}
+    # An exported agent has no start to be held to.
+    for name in [name for name in weights if name.startswith(_POLICY)]:
+        weights.setdefault(name.replace(_POLICY, _REFERENCE, 1), weights[name])
+    try:
+        policy.load_adapter_state(weights)
+        if optimizer is not None:
+            restore_optimizer(optimizer, tensors)
+    except (PolicyError, ValueError, KeyError, RuntimeError) as error:
+        raise CheckpointError(f"cannot load {state_path(run, document)}: {error}") from error
+
+
+def restore_columns(
+    run: Path, document: Mapping[str, Any], providers: Mapping[str, ColumnProvider]
+) -> None:
+    """Has those who fill columns go on from a checkpoint.
+
+    Raises:
+        CheckpointError: If the state file is missing, damaged, or of another kind of run.
+    """
+    if not providers:
+        return
+    tensors = read_tensors(run, document)
+    for column, provider in providers.items():
+        prefix = f"{_COLUMNS}{column}."
+        own = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        try:
+            provider.restore(own)
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            place = state_path(run, document)
+            raise CheckpointError(f"cannot load {column} of {place}: {error}") from error

@@ -1,0 +1,351 @@
+"""Writes responses in batches, with the log-probabilities and values that learning needs.
+
+Every pass of the model reads, for each row, the token chosen last and all tokens that the format
+forces after it, so that forced tokens cost no pass of their own; the first pass reads the prompts.
+Rows keep their keys and values without holes (`ragged_cache`), leave the batch when they have
+ended, and begin with those of the prompts' common prefix, which are computed once for each version
+of the weights. Rows whose tokens would mostly be padding are run apart.
+
+The module knows nothing of prompts, of what the format is, or of learning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hiper_agents.llm.batching import split
+from hiper_agents.llm.grammar import ResponseState
+from hiper_agents.llm.policy import LanguagePolicy
+from hiper_agents.llm.ragged_cache import RaggedCache, causal_mask
+from hiper_agents.llm.sampling import Chooser, Draws
+from hiper_agents.llm.turns import TurnTokens
+from hiper_base.errors import HiperError
+
+__all__ = ["GenerationConfig", "GenerationError", "Generator"]
+
+_ROOM = 64  # positions by which the memory of a row grows
+
+
+class GenerationError(HiperError, ValueError):
+    """A response cannot be written: the prompt does not fit, or the model is of another kind."""
+
+
+@dataclass(frozen=True)
+class GenerationConfig:
+    """How responses are drawn.
+
+    Raises:
+        HiperError: If a number is out of range.
+    """
+
+    temperature: float = 1.0
+    """What logits are divided by; log-probabilities are those at this temperature."""
+    greedy: bool = False
+    """Take the most likely token instead of drawing one."""
+    max_batch: int = 256
+    """Rows that are run together at most."""
+    pass_tokens: int = 16_384
+    """Tokens that one pass reads at most, unless a single prompt is longer."""
+    pass_overhead: int | None = None
+    """What a pass costs besides its tokens, in tokens: rows that would need more padding than this
+    are run apart. None: 12 on the CPU, 2048 elsewhere."""
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise HiperError(f"temperature must be positive, not {self.temperature}")
+        if self.max_batch < 1 or self.pass_tokens < 1:
+            raise HiperError("max_batch and pass_tokens must be at least 1")
+        if self.pass_overhead is not None and self.pass_overhead < 0:
+            raise HiperError(f"pass_overhead must be 0 or more, not {self.pass_overhead}")
+
+
+@dataclass(eq=False)
+class _Row:
+    """A response in the making.
+
+    Attributes:
+        index: The row's number in the call.
+        prompt: Tokens of the prompt.
+        state: What has been written.
+        pending: Tokens that the model has not read.
+        read: Tokens that it has.
+        log_probs: Of the chosen tokens.
+        values: V_L, V_H, V_T at the prompt's last token and at every later one that was read,
+            a few at a time [k, 3].
+    """
+
+    index: int
+    prompt: Sequence[int]
+    state: ResponseState
+    pending: list[int]
+    read: int = 0
+    log_probs: list[float] = field(default_factory=list)
+    values: list[NDArray[np.float32]] = field(default_factory=list)
+
+    @property
+    def judged(self) -> int:
+        """Of the tokens to read, how many are the last of the prompt or later."""
+        return min(len(self.pending), self.read + len(self.pending) - len(self.prompt) + 1)
+
+    def take(self, token: int, log_prob: float) -> None:
+        """Goes on with a chosen token."""
+        self.state.advance(token)
+        self.log_probs.append(log_prob)
+        self.pending = [token, *self.state.forced()]
+
+    def finish(self, *, with_values: bool) -> None:
+        """Once the response is finished, only its low value may still have to be read."""
+        anchor = len(self.prompt) - 1 + self.state.spans.action[0]
+        self.pending = self.pending[: max(0, anchor + 1 - self.read)] if with_values else []
+
+    def result(self) -> TurnTokens:
+        """The finished turn."""
+        sampled = np.array(self.state.sampled, np.bool_)
+        log_probs = np.zeros(len(sampled), np.float32)
+        log_probs[sampled] = self.log_probs
+        spans, values = self.state.spans, np.zeros(3, np.float32)
+        if self.values:
+            judged = np.concatenate(self.values)
+            values = np.array([judged[spans.action[0], 0], *judged[0, 1:]], np.float32)
+        return TurnTokens(
+            prompt=np.array(self.prompt, np.int32),
+            response=np.array(self.state.tokens, np.int32),
+            sampled=sampled,
+            log_probs=log_probs,
+            allowed=tuple(self.state.choices),
+            spans=spans,
+            values=values,
+            text=self.state.text,
+        )
+
+
+class Generator:
+    """Writes the responses of a policy.
+
+    Args:
+        policy: What chooses. A critic of its own is not asked: all values are 0 then.
+        config: How to choose.
+        prefix: Tokens that prompts begin with. Prompts that share less of it only cost more.
+
+    Raises:
+        GenerationError: The model's layers need another cache than one of keys and values.
+    """
+
+    def __init__(
+        self,
+        policy: LanguagePolicy,
+        config: GenerationConfig = GenerationConfig(),
+        *,
+        prefix: Sequence[int] = (),
+    ) -> None:
+        self.policy = policy
+        self.config = config
+        self._prefix = list(prefix)
+        self._prefix_cache: RaggedCache | None = None
+        self._prefix_version = (-1, -1)
+        self._chooser = Chooser(config.temperature)
+        self._longest = _longest(policy)
+        overhead = 12 if policy.device.type == "cpu" else 2048
+        self._overhead = overhead if config.pass_overhead is None else config.pass_overhead
+
+    @torch.no_grad()
+    def respond(
+        self,
+        prompts: Sequence[Sequence[int]],
+        states: Sequence[ResponseState],
+        rng: np.random.Generator,
+    ) -> list[TurnTokens]:
+        """Writes a response to every prompt.
+
+        Args:
+            prompts: Tokens of n prompts, each at least one.
+            states: The n responses, as `ResponseGrammar.begin` gives them; they are written on.
+            rng: One of its numbers chooses one token. What is drawn does not depend on how rows are
+                batched, except for rounding.
+
+        Returns:
+            The n turns, in order.
+
+        Raises:
+            GenerationError: A prompt is empty, or does not fit the model with its response.
+        """
+        rows = [
+            _Row(index, prompt, state, [*prompt, *state.forced()])
+            for index, (prompt, state) in enumerate(zip(prompts, states, strict=True))
+        ]
+        if not all(row.prompt for row in rows):
+            raise GenerationError("a prompt needs at least one token")
+        draws = None if self.config.greedy else Draws(rng, len(rows))
+        turns: dict[int, TurnTokens] = {}
+        ordered = sorted(rows, key=lambda row: len(row.pending))
+        for start in range(0, len(rows), self.config.max_batch):
+            batch = ordered[start : start + self.config.max_batch]
+            self._write(batch, draws)
+            turns.update((row.index, row.result()) for row in batch)
+        return [turns[index] for index in range(len(rows))]
+
+    def refresh(self) -> None:
+        """Forgets what was computed of the prefix, after a change of weights that does not show.
+
+        An optimizer's steps and `LanguagePolicy.load_adapter_state` are noticed without it.
+        """
+        self._prefix_cache = None
+
+    def _write(self, batch: Sequence[_Row], draws: Draws | None) -> None:
+        """Writes the responses of one batch."""
+        rows = list(batch)
+        cache = self._open(rows)
+        while rows:
+            hidden = self._read(cache, rows)
+            choosing = [place for place, row in enumerate(rows) if not row.state.finished]
+            if choosing:
+                self._choose(hidden[choosing], [rows[place] for place in choosing], draws)
+            self._leave(cache, rows)
+
+    def _open(self, rows: Sequence[_Row]) -> RaggedCache:
+        """A cache that begins with what is known of the prompts."""
+        shared = min(_shared(self._prefix, row.prompt) for row in rows)
+        cache = RaggedCache(len(rows), max(len(row.pending) for row in rows) + _ROOM)
+        if shared:
+            cache.begin_with(self._read_prefix(), shared)
+            for row in rows:
+                row.pending, row.read = row.pending[shared:], shared
+        return cache
+
+    def _read_prefix(self) -> RaggedCache:
+        """Keys and values of the whole prefix under the present weights."""
+        parameters = self.policy.parameters()
+        version = self.policy.version, sum(parameter._version for parameter in parameters)
+        if self._prefix_cache is None or version != self._prefix_version:
+            cache = RaggedCache(1, len(self._prefix))
+            tokens = torch.tensor([self._prefix], device=self.policy.device)
+            positions = torch.arange(len(self._prefix), device=self.policy.device)[None]
+            self._run(cache, slice(0, 1), tokens, positions, len(self._prefix))
+            self._prefix_cache, self._prefix_version = cache, version
+        return self._prefix_cache
+
+    def _read(self, cache: RaggedCache, rows: Sequence[_Row]) -> Tensor:
+        """Reads the pending tokens of the cache's first n rows.
+
+        Returns:
+            The hidden state after the last of them, [n, H].
+        """
+        order = sorted(range(len(rows)), key=lambda place: len(rows[place].pending))
+        lengths = [len(rows[place].pending) for place in order]
+        limit = self.config.pass_tokens
+        parts = split(lengths, overhead=self._overhead, limit=limit)
+        passes = [sorted(order[part]) for part in parts]
+        hidden = torch.cat([self._read_pass(cache, rows, places) for places in passes])
+        if len(passes) == 1:
+            return hidden
+        return hidden[np.argsort(np.concatenate(passes))]
+
+    def _read_pass(self, cache: RaggedCache, rows: Sequence[_Row], places: Sequence[int]) -> Tensor:
+        """Reads the pending tokens of some rows in one pass; returns the last hidden states."""
+        device = self.policy.device
+        own = [rows[place] for place in places]
+        counts = torch.tensor([len(row.pending) for row in own])
+        begins = torch.tensor([row.read for row in own])
+        width = int(counts.max())
+        length = int(begins.max()) + width
+        cache.reserve(self._room(own, length))
+        tokens = torch.zeros(len(own), width, dtype=torch.long)
+        for row, ids in zip(own, tokens, strict=True):
+            ids[: len(row.pending)] = torch.tensor(row.pending)
+        positions = begins[:, None] + torch.arange(width)
+        where: slice | Tensor = slice(places[0], places[-1] + 1)
+        if list(places) != list(range(places[0], places[-1] + 1)):
+            where = torch.tensor(places, device=device)
+        hidden = self._run(cache, where, tokens.to(device), positions.to(device), length)
+        # The last tokens of every row, the very last one in the last column.
+        kept = max(row.judged for row in own) if self.policy.has_trunk_critic else 1
+        columns = (counts[:, None] - kept + torch.arange(kept)).clamp(min=0).to(device)
+        hidden = hidden[torch.arange(len(own), device=device)[:, None], columns]
+        if self.policy.has_trunk_critic:
+            values = self.policy.values(hidden).cpu().numpy()
+            for row, judged in zip(own, values, strict=True):
+                row.values.append(judged[kept - row.judged :])
+        for row in own:
+            row.read, row.pending = row.read + len(row.pending), []
+        return hidden[:, -1]
+
+    def _run(
+        self,
+        cache: RaggedCache,
+        rows: slice | Tensor,
+        tokens: Tensor,
+        positions: Tensor,
+        length: int,
+    ) -> Tensor:
+        """Hidden states [n, T, H] of tokens [n, T] at positions [n, T] below a length."""
+        cache.aim(rows, positions, length)
+        hidden = self.policy.trunk(
+            tokens,
+            causal_mask(positions, length, self.policy.compute_dtype),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+        ).last_hidden_state
+        assert hidden is not None
+        return hidden
+
+    def _room(self, rows: Sequence[_Row], length: int) -> int:
+        """Positions to have memory for, so that it grows rarely."""
+        needed = max(row.read + len(row.pending) for row in rows)
+        if needed > self._longest:
+            raise GenerationError(
+                f"prompt and response take {needed} tokens, the model reads {self._longest}"
+            )
+        return -(-length // _ROOM) * _ROOM
+
+    def _choose(self, hidden: Tensor, rows: Sequence[_Row], draws: Draws | None) -> None:
+        """Chooses the next token of each row."""
+        uniform = None
+        if draws is not None:
+            uniform = np.array([draws(row.index, len(row.state.choices)) for row in rows])
+        allowed = [row.state.allowed() for row in rows]
+        choice = self._chooser(self.policy.logits(hidden), allowed, uniform)
+        for row, token, log_prob in zip(rows, *(part.tolist() for part in choice), strict=True):
+            row.take(token, log_prob)
+            if row.state.finished:
+                row.finish(with_values=self.policy.has_trunk_critic)
+
+    def _leave(self, cache: RaggedCache, rows: list[_Row]) -> None:
+        """Takes the rows out that have nothing left to read; the last ones fill their places."""
+        staying = [place for place, row in enumerate(rows) if row.pending]
+        holes = [place for place, row in enumerate(rows[: len(staying)]) if not row.pending]
+        sources = staying[len(staying) - len(holes) :]
+        if holes:
+            length = max(rows[place].read for place in sources)
+            device = self.policy.device
+            cache.move(
+                torch.tensor(sources, device=device), torch.tensor(holes, device=device), length
+            )
+            for source, hole in zip(sources, holes, strict=True):
+                rows[hole] = rows[source]
+        del rows[len(staying) :]
+
+
+def _shared(prefix: Sequence[int], prompt: Sequence[int]) -> int:
+    """How many tokens of a prefix a prompt begins with, its last token left to be read."""
+    most = min(len(prefix), len(prompt) - 1)
+    return next((place for place in range(most) if prefix[place] != prompt[place]), max(0, most))
+
+
+def _longest(policy: LanguagePolicy) -> int:
+    """The longest row that the model can read with the cache that is used here."""
+    config = policy.model.config.get_text_config()
+    longest = int(getattr(config, "max_position_embeddings", None) or 2**31)
+    kinds = set(getattr(config, "layer_types", None) or ())
+    if unknown := kinds - {"full_attention", "sliding_attention"}:
+        name = type(policy.model).__name__
+        raise GenerationError(f"{name} has layers that need another cache: {min(unknown)}")
+    window = getattr(config, "sliding_window", None)
+    slides = "sliding_attention" in kinds if kinds else getattr(config, "use_sliding_window", True)
+    return min(longest, int(window)) if window and slides else longest

@@ -1,0 +1,112 @@
+"""`LanguagePlayer`: a policy that plays episodes, a turn of many at a time.
+
+It turns the last observation and info of each episode into a prompt and has the generator write the
+responses. It knows nothing of environments but the `info` contract, and nothing of rewards or
+learning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from hiper_agents.llm.episode_memory import EpisodeMemory
+from hiper_agents.llm.generation import Generator
+from hiper_agents.llm.grammar import ResponseGrammar
+from hiper_agents.llm.prompts import PromptWriter
+from hiper_agents.llm.strategist import Strategist, sentence_of
+from hiper_agents.llm.turns import TurnTokens, TurnView
+
+__all__ = ["LanguagePlayer", "Slot"]
+
+
+class Slot:
+    """One episode being played.
+
+    Args:
+        info: Its first info.
+        observation: Its first observation.
+        keep: Earlier turns that prompts may tell.
+
+    Attributes:
+        info: The latest info.
+        observation: The latest observation.
+        strategy: What the whole episode follows, if it has been said; "" for nothing.
+        shown: What the last prompt told.
+    """
+
+    __slots__ = ("_memory", "info", "observation", "shown", "strategy")
+
+    shown: TurnView
+
+    def __init__(self, info: Mapping[str, Any], observation: str, keep: int) -> None:
+        self.info = info
+        self.observation = observation
+        self.strategy: str | None = None
+        self._memory = EpisodeMemory(keep)
+
+    @property
+    def must_switch(self) -> bool:
+        """Whether no option is running yet, so that one has to begin."""
+        return not self.info["subgoal"]
+
+    def view(self) -> TurnView:
+        """What a prompt can tell of the next turn; to be called once a turn."""
+        view = self._memory.view(self.observation, self.info)
+        self.shown = replace(view, strategy=self.strategy or "")
+        return self.shown
+
+    def observe(self, observation: str, info: Mapping[str, Any]) -> None:
+        """Takes in what the last response led to."""
+        self.observation, self.info = observation, info
+
+
+class LanguagePlayer:
+    """Plays with a language model.
+
+    Args:
+        writer: Writes the prompts.
+        grammar: Says what a response may be.
+        generator: Writes the responses.
+        strategist: Says what an episode follows that nobody has given a strategy; None for nothing.
+    """
+
+    def __init__(
+        self,
+        writer: PromptWriter,
+        grammar: ResponseGrammar,
+        generator: Generator,
+        strategist: Strategist | None = None,
+    ) -> None:
+        self.writer = writer
+        self.grammar = grammar
+        self.generator = generator
+        self.strategist = strategist
+
+    def open(self, info: Mapping[str, Any], observation: str) -> Slot:
+        """Begins an episode, given its first info and observation."""
+        return Slot(info, observation, self.writer.config.history)
+
+    def act(self, slots: Sequence[Slot], rng: np.random.Generator) -> list[TurnTokens]:
+        """Writes the next response of every episode.
+
+        Args:
+            slots: The episodes, none of which has ended.
+            rng: The only source of randomness.
+
+        Raises:
+            HiperError: A prompt or a response cannot be written.
+        """
+        if self.strategist is not None and (new := [s for s in slots if s.strategy is None]):
+            firsts = [(slot.info, slot.observation) for slot in new]
+            for slot, strategy in zip(new, self.strategist.propose(firsts, rng), strict=True):
+                slot.strategy = sentence_of(strategy)
+        prompts = [self.writer.write(slot.view()) for slot in slots]
+        states = [
+            self.grammar.begin(slot.info["admissible_actions"], must_switch=slot.must_switch)
+            for slot in slots
+        ]
+        return self.generator.respond(prompts, states, rng)

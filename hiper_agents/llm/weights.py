@@ -1,0 +1,153 @@
+"""The sets of weights that one language model holds: policy, reference, and perhaps a critic.
+
+With adapters (LoRA, arXiv 2106.09685) the sets are small matrices beside one frozen base, of which
+one set is active at a time. Without, each set is a whole copy of the model. Both kinds hand out the
+model that computes with a set, and the tensors that make it up. Nothing here knows what the sets
+are used for, nor about heads, losses or tokens.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+__all__ = ["Adapters", "Copies", "WeightSets"]
+
+
+class WeightSets(nn.Module):
+    """Sets of weights by name; the first one is there to be trained from the start.
+
+    Attributes:
+        names: The sets.
+    """
+
+    names: tuple[str, ...]
+
+    def use(self, name: str) -> PreTrainedModel:
+        """The model that computes with a set, until another one is asked for."""
+        raise NotImplementedError
+
+    def tensors(self, name: str) -> dict[str, nn.Parameter]:
+        """The trainable tensors of a set; the same names in every set."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def overwrite(self, target: str, source: str) -> None:
+        """Gives one set the numbers of another one."""
+        found = self.tensors(source)
+        for name, tensor in self.tensors(target).items():
+            tensor.copy_(found[name])
+
+
+class Adapters(WeightSets):
+    """A frozen base with a LoRA adapter in every linear layer but the output, for each set.
+
+    All sets begin as the same adapter, which changes nothing yet: its second matrix is zero. The
+    matrices are float32 whatever the base is, for small steps would be lost in bfloat16.
+
+    Args:
+        model: The base; layers are replaced in place and its weights are frozen.
+        names: The sets.
+        rank: Of the adapters.
+        alpha: Their output is scaled by alpha / rank.
+        seed: Of the first matrices.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, names: Sequence[str], *, rank: int, alpha: int, seed: int
+    ) -> None:
+        super().__init__()
+        self.names = tuple(names)
+        self.model = model.requires_grad_(False)
+        targets = _linear_layers(model)
+        for name in names:
+            config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=targets)
+            with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+                # That there is more than one adapter is meant.
+                warnings.filterwarnings("ignore", message="Already found a `peft_config`")
+                inject_adapter_in_model(config, model, name)
+        self._layers: list[Any] = [m for m in model.modules() if isinstance(m, BaseTunerLayer)]
+        self._active = ""
+        generator = torch.Generator().manual_seed(seed)
+        for key, tensor in self.tensors(names[0]).items():
+            tensor.data = _initial(key, tensor, generator)
+        for name in names[1:]:
+            for key, tensor in self.tensors(name).items():
+                tensor.data = self.tensors(names[0])[key].data.clone()
+        for layer in self._layers:
+            # Under autocast the matrices are cast to the base's type; casting inputs to theirs
+            # first would only cost time and memory.
+            layer.cast_input_dtype_enabled = False
+        self.use(names[0])
+
+    def use(self, name: str) -> PreTrainedModel:
+        """The base with the adapter of that name; the other adapters need no gradients then."""
+        if name != self._active:
+            for layer in self._layers:
+                layer.set_adapter([name])
+            self._active = name
+        return self.model
+
+    def tensors(self, name: str) -> dict[str, nn.Parameter]:
+        """The matrices of one adapter."""
+        marker = f".{name}."
+        return {
+            path.replace(marker, "."): tensor
+            for path, tensor in self.model.named_parameters()
+            if marker in path and ".lora_" in path
+        }
+
+
+class Copies(WeightSets):
+    """A whole model for each set, in float32.
+
+    Args:
+        model: The first set; it is trained, output and embeddings included.
+        names: The sets.
+    """
+
+    def __init__(self, model: PreTrainedModel, names: Sequence[str]) -> None:
+        super().__init__()
+        self.names = tuple(names)
+        model = model.float().requires_grad_(True)
+        copies = {name: copy.deepcopy(model) for name in names[1:]}
+        self.models = nn.ModuleDict({names[0]: model, **copies})
+
+    def use(self, name: str) -> PreTrainedModel:
+        """The model of that name."""
+        model = self.models[name]
+        assert isinstance(model, PreTrainedModel)
+        return model
+
+    def tensors(self, name: str) -> dict[str, nn.Parameter]:
+        """All parameters of one model; tied ones once."""
+        return dict(self.use(name).named_parameters())
+
+
+def _linear_layers(model: PreTrainedModel) -> list[str]:
+    """Paths of all linear layers but the one that gives the logits."""
+    output = model.get_output_embeddings()
+    return [
+        path
+        for path, module in model.named_modules()
+        if isinstance(module, (nn.Linear, Conv1D)) and module is not output
+    ]
+
+
+def _initial(path: str, tensor: Tensor, generator: torch.Generator) -> Tensor:
+    """The start of a LoRA matrix, the same on every device: uniform as for a linear layer, or 0."""
+    if ".lora_B" in path:
+        return torch.zeros_like(tensor, dtype=torch.float32)
+    bound = 1 / math.sqrt(tensor.shape[1])
+    start = torch.rand(tensor.shape, generator=generator) * 2 * bound - bound
+    return start.to(tensor.device)
