@@ -42,7 +42,8 @@ from hiper_agents.llm.scoring import score
 from hiper_agents.llm.turns import TurnTokens
 from hiper_agents.llm.update import DivergedError
 from hiper_agents.training.config import CONFIG_FILE, instance
-from hiper_agents.training.metrics import Metrics, MetricsLog
+from hiper_agents.training.loop import loop
+from hiper_agents.training.metrics import Metrics
 from hiper_agents.training.ranks import join
 from hiper_agents.training.state_files import read_checkpoint
 from hiper_base.errors import HiperError
@@ -249,27 +250,8 @@ def sft(
             checkpoint are unusable.
     """
     trainer = _open(config, run, resume)
-    if not trainer.ranks.is_first:
-        while not trainer.is_finished:
-            trainer.iterate()
-        return trainer
-    saved, between = time.monotonic(), True
-    with MetricsLog(run, -(-trainer.step // STEPS), config.tensorboard) as log:
-        try:
-            while not trainer.is_finished:
-                between = False
-                metrics = trainer.iterate()
-                between = True
-                log.write(metrics)
-                if on_iteration is not None:
-                    on_iteration(metrics, trainer)
-                if time.monotonic() - saved >= config.checkpoint_seconds:
-                    trainer.save(run)
-                    saved = time.monotonic()
-        finally:
-            if between:
-                trainer.save(run)
-    return trainer
+    logged = -(-trainer.step // STEPS)
+    return loop(trainer, run, logged=logged, on_iteration=on_iteration)
 
 
 def _open(config: SftConfig, run: Path, resume: bool) -> SupervisedTrainer:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Any
 from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.training.config import CONFIG_FILE, TrainConfig, config_for, read_config
 from hiper_agents.training.kinds import part_of
-from hiper_agents.training.metrics import Metrics, MetricsLog
+from hiper_agents.training.loop import loop
+from hiper_agents.training.metrics import Metrics
 from hiper_agents.training.ranks import launched
 from hiper_agents.training.settings import RunConfig
 from hiper_agents.training.trainer import Trainer
@@ -70,29 +70,7 @@ def train(
     trainer = _open(config, run, resume)
     if not (run / CHECKPOINT_FILE).exists():
         trainer.warm_start()
-    if not trainer.ranks.is_first:
-        while not trainer.is_finished:
-            trainer.iterate()
-        return trainer
-    saved, between = time.monotonic(), True
-    with MetricsLog(run, trainer.iteration, config.tensorboard) as log:
-        try:
-            while not trainer.is_finished:
-                between = False
-                metrics = trainer.iterate()
-                between = True
-                log.write(metrics)
-                if on_iteration is not None:
-                    on_iteration(metrics, trainer)
-                if time.monotonic() - saved >= trainer.config.checkpoint_seconds:
-                    trainer.save(run)
-                    saved = time.monotonic()
-        finally:
-            # From within an iteration nothing could go on as if it had not been stopped, and what
-            # has diverged is worth nothing: the last checkpoint stays.
-            if between:
-                trainer.save(run)
-    return trainer
+    return loop(trainer, run, logged=trainer.iteration, on_iteration=on_iteration)
 
 
 def _open(config: Any, run: Path, resume: bool) -> Trainer[Any]:
