@@ -8,7 +8,6 @@ every turn, and annotates the buffer once they are over. Nothing here knows any 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from hiper_agents.estimators import Advantages, Needs
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.turns import TurnTokens
-from hiper_base.errors import HiperError
+from hiper_agents.training.providers import find_providers
 from hiper_envs.contract import TaskSource
 
 if TYPE_CHECKING:
@@ -153,16 +152,4 @@ def provider_classes(needs: Needs, estimator: str) -> dict[str, type[ColumnProvi
     Raises:
         HiperError: If nothing fills one of them.
     """
-    missing = [column for column in needs.columns if column not in PROVIDERS]
-    if missing:
-        raise HiperError(
-            f"estimator {estimator!r} needs {', '.join(missing)}, which `hiper train` cannot fill "
-            f"for language models; it fills {', '.join(PROVIDERS)}"
-        )
-    return {column: _load(PROVIDERS[column]) for column in needs.columns}
-
-
-def _load(target: str) -> type[ColumnProvider]:
-    module, _, name = target.partition(":")
-    found: type[ColumnProvider] = getattr(import_module(module), name)
-    return found
+    return find_providers(needs, estimator, PROVIDERS, "language models")

@@ -8,7 +8,6 @@ once they are over. Nothing here knows any estimator.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -19,7 +18,7 @@ from hiper_agents.buffer import OptionRolloutBuffer
 from hiper_agents.compact.player import Decisions, Player
 from hiper_agents.compact.slot import Slot
 from hiper_agents.estimators import Needs
-from hiper_base.errors import HiperError
+from hiper_agents.training.providers import find_providers
 
 if TYPE_CHECKING:
     from hiper_agents.training.config import TrainConfig
@@ -106,16 +105,4 @@ def provider_classes(needs: Needs, estimator: str) -> dict[str, type[ColumnProvi
     Raises:
         HiperError: If nothing fills one of them.
     """
-    missing = [column for column in needs.columns if column not in PROVIDERS]
-    if missing:
-        raise HiperError(
-            f"estimator {estimator!r} needs {', '.join(missing)}, which `hiper train` cannot fill "
-            f"for the compact agent; it fills {', '.join(PROVIDERS)}"
-        )
-    return {column: _load(PROVIDERS[column]) for column in needs.columns}
-
-
-def _load(target: str) -> type[ColumnProvider]:
-    module, _, name = target.partition(":")
-    found: type[ColumnProvider] = getattr(import_module(module), name)
-    return found
+    return find_providers(needs, estimator, PROVIDERS, "the compact agent")
