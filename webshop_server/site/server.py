@@ -129,8 +129,11 @@ class Server:
 
     def stop(self) -> None:
         """Makes :meth:`run` end; callable from other threads and from signal handlers."""
-        self._stopping.set()
+        if self._stopping.is_set():
+            return
+        # In this order: the loop may end, and close the trigger, as soon as the event is set.
         self._server.pull_trigger()
+        self._stopping.set()
 
     def run(self) -> None:
         """Serves until :meth:`stop`, then answers what has arrived and returns."""

@@ -111,6 +111,22 @@ def test_a_slow_request_is_still_answered(make_app: Callable[..., Flask]) -> Non
         socket.create_connection((server.host, server.port), 5)
 
 
+def test_a_stop_may_come_while_the_server_ends(make_app: Callable[..., Flask]) -> None:
+    server = Server(make_app(), socket.create_server(("127.0.0.1", 0)), threads=2)
+    thread = threading.Thread(target=server.run)
+
+    class EndsAtOnce(threading.Event):
+        def set(self) -> None:
+            super().set()
+            thread.join(20)
+
+    server._stopping = EndsAtOnce()
+    thread.start()
+    server.stop()
+    assert not thread.is_alive()
+    server.stop()
+
+
 def test_an_idle_client_does_not_delay_the_end(make_app: Callable[..., Flask]) -> None:
     server = Server(make_app(), socket.create_server(("127.0.0.1", 0)), threads=2)
     thread = threading.Thread(target=server.run)
