@@ -19,7 +19,7 @@ from typing import Any
 
 from hiper_agents.provenance import command_line, git_commit, versions, write_json
 
-__all__ = ["RESULTS", "Summary", "cpu_model", "record", "summarise"]
+__all__ = ["RESULTS", "Summary", "cpu_model", "machine", "record", "summarise"]
 
 RESULTS = Path(__file__).parent / "results"
 """Where records are kept under version control."""
@@ -95,7 +95,7 @@ def record(
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "commit": git_commit(),
         "versions": versions(),
-        "machine": _machine(),
+        "machine": machine(),
         "seeds": list(seeds),
         "n": n,
         "seconds": round(seconds, 1),
@@ -127,7 +127,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """The machine, as records name it: processor, cores, memory in GiB, system."""
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     except (AttributeError, OSError, ValueError):  # not on every system

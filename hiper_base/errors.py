@@ -7,6 +7,7 @@ write anything, and the environments report it in ``info["format_error"]`` inste
 from __future__ import annotations
 
 __all__ = [
+    "BusyError",
     "DataError",
     "DataNotFoundError",
     "GameFormatError",
@@ -20,6 +21,10 @@ __all__ = [
 
 class HiperError(Exception):
     """Base class of every exception that this package raises on purpose."""
+
+
+class BusyError(HiperError):
+    """Another process works on the same files."""
 
 
 class DataError(HiperError):

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and files that one process holds at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["replacing", "write_text"]
+from hiper_base.errors import BusyError
+
+__all__ = ["holding", "replacing", "write_text"]
 
 
 @contextmanager
@@ -44,3 +46,29 @@ def write_text(path: Path, text: str) -> None:
     """Replaces a file by a text in UTF-8."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def holding(path: Path) -> Iterator[None]:
+    """Holds a file for this process; the system lets go of it when the process ends, however.
+
+    On systems without such locks nothing is held: there, one process at a time has to be enough.
+
+    Args:
+        path: The file that stands for what is held; made where it is missing, and never deleted.
+
+    Raises:
+        BusyError: Another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BusyError(f"another process works in {path.parent}") from error
+        yield

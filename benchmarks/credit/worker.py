@@ -8,14 +8,13 @@ nothing had happened. The worker knows nothing of other cells.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
@@ -32,6 +31,8 @@ from benchmarks.credit.outcomes import (
     write_result,
 )
 from benchmarks.evaluating import play_panel
+from hiper_base.errors import BusyError
+from hiper_base.files import holding
 
 if TYPE_CHECKING:
     from hiper_agents.training.run import Trainer
@@ -42,10 +43,6 @@ LOG_FILE = "log.txt"
 LOCK_FILE = "lock"
 EXIT_FAILED, EXIT_BUSY, EXIT_STOPPED = 1, 75, 130
 """Exit codes of a process: the cell raised an error; another process has it; asked to stop."""
-
-
-class BusyError(Exception):
-    """Another process works on this cell."""
 
 
 def work(cell: Cell, root: Path, allow_mixed: bool = False) -> None:
@@ -94,7 +91,7 @@ def run_cell(cell: Cell, root: Path, *, allow_mixed: bool = False) -> None:
 
     folder = cell.folder(root)
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / LOCK_FILE):
+    with holding(folder / LOCK_FILE):
         if read_outcome(folder) is not None:
             return
         origins = claim_folder(cell, folder, origin(cell.estimator), allow_mixed=allow_mixed)
@@ -199,26 +196,6 @@ class _Evaluations:
             reference=reference,
             env_options={**plan.env_options, "max_turns": plan.max_turns},
         )
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Holds a file for this process; the system lets go of it when the process ends, however.
-
-    Raises:
-        BusyError: Another process holds it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # not on every system; there, one command at a time has to be enough
-        yield
-        return
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BusyError(f"another process works in {path.parent}") from error
-        yield
 
 
 def _is_orphan() -> bool:

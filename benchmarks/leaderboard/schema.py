@@ -117,12 +117,14 @@ class AgentSpec(_Model):
         label: What the leaderboard shows.
         options: Arguments of the agent.
         mode: Whether it takes the most likely choice or draws one.
+        checkpoint_sha256: Digest of the checkpoint of a run folder; None for other agents.
     """
 
     name: str
     label: Annotated[str, Field(min_length=1, max_length=120)]
     options: dict[str, JsonValue] = {}
     mode: Literal["greedy", "sampled"] = "greedy"
+    checkpoint_sha256: Sha256 | None = None
 
 
 class Study(_Model):
@@ -136,7 +138,6 @@ class Study(_Model):
         seeds: Seeds of the agent, in order.
         differences: How the tasks that were found on this machine differ from the panel's, in
             words. A study with any is not ranked.
-        timeout: Seconds after which a call of the agent counts as hung.
     """
 
     schema_version: Version = SCHEMA_VERSION
@@ -145,7 +146,6 @@ class Study(_Model):
     panel_sha256: Sha256
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
     differences: tuple[str, ...] = ()
-    timeout: Annotated[float, Field(gt=0.0)]
 
 
 class TurnInfo(_Model):
@@ -221,8 +221,8 @@ class Trajectory(_Model):
         final_observation: What the last turn led to.
         seconds: The agent's time for every turn (its share of a batch's).
         env_seconds: The environment's time for the whole episode.
-        sha256: Digest of everything that replaying can show again: all fields but `details` of the
-            turns, `failure`, the two times, and this one.
+        sha256: Digest of everything that replaying can show again, see
+            :func:`~benchmarks.leaderboard.trajectories.trajectory_digest`.
     """
 
     schema_version: Version = SCHEMA_VERSION
@@ -379,6 +379,7 @@ class Sitting(_Model):
         versions: Of Python and libraries.
         machine: Processor, cores, memory, system.
         num_envs: Episodes side by side.
+        timeout: Seconds after which a call of the agent counted as hung.
         about: What the agent says of itself.
         noun_tagger: See :class:`Result`.
     """
@@ -389,6 +390,7 @@ class Sitting(_Model):
     versions: dict[str, str]
     machine: dict[str, JsonValue]
     num_envs: Annotated[int, Field(ge=1)]
+    timeout: Annotated[float, Field(gt=0.0)]
     about: dict[str, JsonValue] = {}
     noun_tagger: str | None = None
 

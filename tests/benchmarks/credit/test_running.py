@@ -20,11 +20,12 @@ from benchmarks.credit.cells import Cell, Panel, Plan, StudyError, cells_of
 from benchmarks.credit.outcomes import read_evaluations, read_outcome
 from benchmarks.credit.progress import StudyProgress
 from benchmarks.credit.runner import Status, run_cells
-from benchmarks.credit.worker import BusyError, run_cell
+from benchmarks.credit.worker import run_cell
 from benchmarks.credit_assignment import Args, main, plans_of
 from hiper_agents.estimators import registry
 from hiper_agents.training.checkpoint import load_policy
 from hiper_agents.training.run import train
+from hiper_base.errors import BusyError
 
 ENV = "HiPER-ALFWorld-v0"
 SMALL = {"episodes": 8, "checkpoint_seconds": 0.0}

@@ -1,0 +1,146 @@
+"""A batch of episodes, played by one agent and recorded.
+
+Only what the agent does is guarded: an error of an environment is an error. The module knows
+nothing of processes, files or panels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from benchmarks.leaderboard.schema import Outcome
+from benchmarks.leaderboard.trajectories import TrajectoryRecorder
+from hiper_agents.agent import Agent
+from hiper_base.errors import HiperError
+from hiper_envs.core import Episode, TaskSource
+
+__all__ = ["AgentFailedError", "Ended", "play"]
+
+Ended = tuple[int, Outcome, bytes]
+"""Position of an episode's task in the panel, how it ended, and its trajectory as JSON."""
+
+Watch = Callable[[], AbstractContextManager[object]]
+"""Surrounds every call of the agent."""
+
+
+class AgentFailedError(HiperError):
+    """The agent raised, or returned something that fits no slot.
+
+    Attributes:
+        unfinished: What is recorded so far of the episodes that had not ended.
+    """
+
+    def __init__(self, reason: str, unfinished: Sequence[TrajectoryRecorder]) -> None:
+        super().__init__(reason)
+        self.unfinished = tuple(unfinished)
+
+
+def play(
+    agent: Agent,
+    source: TaskSource,
+    positions: Mapping[int, int],
+    *,
+    max_turns: int,
+    seed: int,
+    watch: Watch = nullcontext,
+) -> Iterator[Ended]:
+    """Plays episodes side by side to their ends.
+
+    A slot that gets something else than text fails alone.
+
+    Args:
+        agent: Who plays; it is reset first.
+        source: The tasks.
+        positions: Places in the panel, each with its task's index in `source`.
+        max_turns: Steps until an episode is truncated.
+        seed: The agent's seed, for the record.
+        watch: Surrounds every call of the agent.
+
+    Yields:
+        Every episode as it ends.
+
+    Raises:
+        AgentFailedError: The agent raised, or did not return one answer per slot. Nobody can say
+            whose episode is to blame, unless there is one only.
+    """
+    tasks = [source.open(index) for index in positions.values()]
+    episodes = [Episode(task, max_turns) for task in tasks]
+    recorders = [
+        TrajectoryRecorder(episode, position, seed)
+        for episode, position in zip(episodes, positions, strict=True)
+    ]
+    live = list(range(len(episodes)))
+    failed: set[int] = set()
+    _call(lambda: agent.reset([task.info for task in tasks]), watch, recorders)
+    while live:
+        shown = [(episode.observation, episode.info) for episode in episodes]
+        unfinished = [recorders[slot] for slot in live]
+        begun = time.perf_counter()
+        outputs = _act(agent, shown, watch, unfinished)
+        acted = time.perf_counter()
+        details = _details(agent, len(episodes))
+        share = (acted - begun) / len(live)
+        for slot in live:
+            problem = _problem(outputs[slot])
+            if problem:
+                failed.add(slot)
+                yield (recorders[slot].position, *recorders[slot].finish(problem))
+                continue
+            episode = episodes[slot]
+            reward = episode.play(outputs[slot])
+            recorders[slot].add(
+                shown[slot], outputs[slot], reward, episode.info, share, details[slot]
+            )
+        env_share = (time.perf_counter() - acted) / len(live)
+        for recorder in unfinished:
+            recorder.env_seconds += env_share
+        for slot in live:
+            if episodes[slot].ended:
+                yield (recorders[slot].position, *recorders[slot].finish())
+        live = [slot for slot in live if not episodes[slot].ended and slot not in failed]
+
+
+def _act(
+    agent: Agent,
+    shown: Sequence[tuple[str, Mapping[str, Any]]],
+    watch: Watch,
+    unfinished: Sequence[TrajectoryRecorder],
+) -> list[Any]:
+    observations, infos = [text for text, _ in shown], [info for _, info in shown]
+    outputs: list[Any] = _call(lambda: list(agent.act(observations, infos)), watch, unfinished)
+    if len(outputs) != len(shown):
+        raise AgentFailedError(
+            f"act returned {len(outputs)} answers for {len(shown)} slots", unfinished
+        )
+    return outputs
+
+
+def _call(call: Callable[[], Any], watch: Watch, unfinished: Sequence[TrajectoryRecorder]) -> Any:
+    try:
+        with watch():
+            return call()
+    except Exception as error:  # an agent is anyone's code
+        raise AgentFailedError(f"{type(error).__name__}: {error}", unfinished) from error
+
+
+def _problem(output: object) -> str:
+    """Why an answer is no text; "" if it is."""
+    if not isinstance(output, str):
+        return f"act returned {type(output).__name__} instead of str"
+    try:
+        output.encode()
+    except UnicodeEncodeError:
+        return "act returned text with a lone surrogate, which is not Unicode"
+    return ""
+
+
+def _details(agent: Agent, slots: int) -> Sequence[Mapping[str, Any] | None]:
+    """What the agent tells of the turn, where it tells anything for every slot."""
+    details = getattr(agent, "turn_details", None)
+    nothing = (None,) * slots
+    if not isinstance(details, Sequence) or len(details) != slots:
+        return nothing
+    return [each if isinstance(each, Mapping) else None for each in details]

@@ -1,0 +1,189 @@
+"""Has batches played by a process that may fail, and finds out whose fault it was.
+
+When the agent raises, returns nonsense, hangs or takes its process with it, nobody knows which of
+the episodes side by side is to blame. The batch is then halved, again and again, in a new process
+each time; an episode that fails alone is written as failed, with the reason, and the others go on.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+from benchmarks.leaderboard.schema import Outcome
+from benchmarks.leaderboard.store import StudyError, StudyFolder
+from benchmarks.leaderboard.trajectories import TrajectoryRecorder
+from benchmarks.leaderboard.worker import (
+    Batch,
+    BatchFailed,
+    EpisodeEnded,
+    Problem,
+    Ready,
+    WorkerArgs,
+    work,
+)
+from hiper_agents.environments import make_env
+from hiper_envs.core import Episode
+
+__all__ = ["OnEpisode", "OnReady", "play_positions"]
+
+OnEpisode = Callable[[int, Outcome], None]
+"""Called with the position and the outcome of every episode that is written."""
+OnReady = Callable[[Ready], None]
+"""Called once, when the agent has been made."""
+
+_POLL_SECONDS = 0.05
+_END_SECONDS = 5.0
+
+
+def play_positions(
+    args: WorkerArgs,
+    positions: Sequence[int],
+    *,
+    num_envs: int,
+    timeout: float,
+    on_episode: OnEpisode,
+    on_ready: OnReady,
+) -> None:
+    """Plays tasks of a panel with one seed; when it returns, each has its file.
+
+    Args:
+        args: Who plays what, and where to.
+        positions: Places of the tasks in the panel.
+        num_envs: Episodes side by side at most.
+        timeout: Seconds after which a call of the agent counts as hung.
+        on_episode: Called for every episode.
+        on_ready: Called when the agent is there.
+
+    Raises:
+        StudyError: The agent or the environment cannot be made, or an environment failed.
+    """
+    todo = deque([tuple(positions)] if positions else [])
+    player: _Player | None = None
+    ready: Ready | None = None
+    try:
+        while todo:
+            if player is None:
+                player = _Player(args, timeout)
+                again, ready = ready, player.ready()
+                if again is None:
+                    on_ready(ready)
+                    todo = deque(_chunks(positions, min(num_envs, ready.max_batch or num_envs)))
+            failed = player.play(todo.popleft(), on_episode)
+            if failed is None:
+                continue
+            player.end()
+            player = None
+            todo.extendleft(reversed(_blamed(args, failed, on_episode)))
+    finally:
+        if player is not None:
+            player.end()
+
+
+def _blamed(args: WorkerArgs, failed: BatchFailed, on_episode: OnEpisode) -> list[tuple[int, ...]]:
+    """What is to be played again after a failure; a single episode is written off instead."""
+    left = failed.unfinished
+    if len(left) > 1:
+        middle = len(left) // 2
+        return [left[:middle], left[middle:]]
+    if left:
+        _write_off(args, left[0], failed.reason)
+        on_episode(left[0], "failed")
+    return []
+
+
+def _write_off(args: WorkerArgs, position: int, reason: str) -> None:
+    """Writes an episode whose turns are lost with the process that played it."""
+    panel = args.panel
+    source = make_env(panel.env, panel.split, **dict[str, Any](panel.env_options)).source
+    task = source.open(source.index(panel.tasks[position].task_id))
+    recorder = TrajectoryRecorder(Episode(task, panel.max_turns), position, args.seed)
+    _, text = recorder.finish(reason)
+    StudyFolder(args.folder).write_trajectory(args.seed, position, text)
+
+
+def _chunks(positions: Sequence[int], size: int) -> list[tuple[int, ...]]:
+    return [tuple(positions[at : at + size]) for at in range(0, len(positions), size)]
+
+
+class _Player:
+    """A process that plays; it is not used again after a failure."""
+
+    def __init__(self, args: WorkerArgs, timeout: float) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._timeout = timeout
+        self._clock: Any = context.Value("d", 0.0, lock=False)
+        ours, theirs = context.Pipe()
+        self._connection: Connection = ours
+        self._process = context.Process(
+            target=work, args=(args, theirs, self._clock), name=f"agent (seed {args.seed})"
+        )
+        self._process.start()
+        theirs.close()
+
+    def ready(self) -> Ready:
+        """Waits for the agent to be made, for as long as that takes: models are downloaded.
+
+        Raises:
+            StudyError: It cannot be.
+        """
+        try:
+            message = self._connection.recv()
+        except (EOFError, OSError):
+            raise StudyError(f"the agent's process ended while it began: {self._fate()}") from None
+        if isinstance(message, Problem):
+            raise StudyError(message.message)
+        assert isinstance(message, Ready)
+        return message
+
+    def play(self, batch: tuple[int, ...], on_episode: OnEpisode) -> BatchFailed | None:
+        """Plays a batch; returns what went wrong, if anything did.
+
+        Raises:
+            StudyError: An environment failed, or an episode could not be written.
+        """
+        unfinished = dict.fromkeys(batch)
+        try:
+            self._connection.send(Batch(batch))
+            while True:
+                while not self._connection.poll(_POLL_SECONDS):
+                    if self._hangs():
+                        reason = f"no answer within {self._timeout:g} seconds"
+                        return BatchFailed(reason, tuple(unfinished))
+                message = self._connection.recv()
+                if isinstance(message, EpisodeEnded):
+                    del unfinished[message.position]
+                    on_episode(*message)
+                elif isinstance(message, Problem):
+                    raise StudyError(message.message)
+                else:
+                    return message if isinstance(message, BatchFailed) else None
+        except (EOFError, OSError):
+            reason = f"the agent's process ended: {self._fate()}"
+            return BatchFailed(reason, tuple(unfinished))
+
+    def end(self) -> None:
+        """Ends the process, however busy it is."""
+        self._connection.close()
+        if self._hangs() or self._clock.value:
+            self._process.kill()
+        self._process.join(_END_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        with suppress(ValueError):
+            self._process.close()
+
+    def _hangs(self) -> bool:
+        since = self._clock.value
+        return bool(since) and time.monotonic() - since > self._timeout
+
+    def _fate(self) -> str:
+        self._process.join(_END_SECONDS)
+        code = self._process.exitcode
+        return f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
