@@ -134,12 +134,12 @@ def differences(panel: Panel, env: HierarchicalTextEnv | None = None) -> list[st
         env: Its environment, if that is made already.
 
     Raises:
+        PanelError: The data lack tasks of the panel.
         HiperError: Its environment cannot be made: there is no data at all.
     """
     if env is None:
         env = make_env(panel.env, panel.split, **dict[str, Any](panel.env_options))
     source = env.source
-    found = []
     missing, changed = [], []
     for task in panel.tasks:
         try:
@@ -149,17 +149,21 @@ def differences(panel: Panel, env: HierarchicalTextEnv | None = None) -> list[st
             continue
         if (_text_digest(info.task), info.task_type) != (task.sha256, task.task_type):
             changed.append(task.task_id)
-    found += _listed("the data lack", missing) + _listed("another instruction or type has", changed)
-    if not found and _source_digest(source) != panel.source_sha256:
-        found.append(
+    if missing:
+        raise PanelError(f"the data lack tasks of {panel.name}: {_some(missing)}")
+    if changed:
+        return [f"another instruction or type: {_some(changed)}"]
+    if _source_digest(source) != panel.source_sha256:
+        return [
             f"the data of {panel.env}, split {panel.split}, are not {panel.data_version}: the "
             "instructions are the same, and something else is not"
-        )
-    return found
+        ]
+    return []
 
 
 def _source_digest(source: TaskSource) -> str:
-    digest: str | None = getattr(source, "sha256", None)
+    # Where the task list says less than all that matters, a source has a second digest.
+    digest: str | None = getattr(source, "content_sha256", None) or getattr(source, "sha256", None)
     if digest is None:
         raise PanelError("a panel needs an environment whose task source has a sha256")
     return digest
@@ -169,8 +173,6 @@ def _text_digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
-def _listed(what: str, ids: Sequence[str]) -> list[str]:
-    if not ids:
-        return []
+def _some(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - _SHOWN} more" if len(ids) > _SHOWN else ""
-    return [f"{what} {', '.join(ids[:_SHOWN])}{more}"]
+    return f"{', '.join(ids[:_SHOWN])}{more}"

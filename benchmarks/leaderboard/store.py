@@ -106,6 +106,11 @@ class StudyFolder:
             # Without a time, so that equal episodes are equal files.
             temporary.write_bytes(gzip.compress(text, compresslevel=1, mtime=0))
 
+    def drop_result(self) -> None:
+        """Removes the result and the costs, which are about to be wrong."""
+        for name in ("result.json", "costs.json"):
+            (self.path / name).unlink(missing_ok=True)
+
     def add_sitting(self, sitting: Sitting) -> None:
         """Appends a line to the sittings."""
         sittings = (*self.sittings(), sitting)

@@ -90,6 +90,12 @@ class WebshopTasks:
             digest.update(f"{goal.goal_id}\t{goal.instruction}\n".encode())
         return digest.hexdigest()
 
+    @property
+    def content_sha256(self) -> str:
+        """Hash of all that texts and scores depend on: the task list and the whole catalogue."""
+        both = f"{self.sha256} {self.store.catalog.sha256}"
+        return hashlib.sha256(both.encode()).hexdigest()
+
     @functools.cached_property
     def task_types(self) -> tuple[str, ...]:
         """Department of the wanted product, of every task."""
