@@ -54,7 +54,7 @@ class Side {
     const tokens = total(content.turns.map((turn) => (turn.tokens || [])[1]));
     const facts = [spaced(row.type), plural(row.turns, "turn"), plural(row.bands.length, "option"),
       row.score === undefined ? null : "score " + written(row.score),
-      seconds === null ? null : written(seconds) + " s of the agent",
+      seconds === null ? null : written(seconds) + " s",
       tokens === null ? null : plural(tokens, "token") + " written"];
     return make("header", {},
       make("h2", { tabindex: "-1" },
@@ -97,7 +97,10 @@ class Side {
       class: turn.format_valid === false || turn.action_valid === false ? "bad"
         : turn.reward > 0 ? "good" : null,
       title: "turn " + (index + 1) + ": " + (turn.action || "malformed") })));
-    return make("div", { class: "timeline" }, strip, this.cells);
+    this.counter = make("span", { class: "counter" });
+    return make("div", { class: "timeline" },
+      this.letter ? make("b", { class: "letter side" + this.number }, this.letter) : make("span"),
+      strip, this.counter, this.cells);
   }
 
   options() {
@@ -106,8 +109,8 @@ class Side {
       const list = make("ol", {}, this.lines.slice(first, first + turns).map((line) => line.item));
       first += turns;
       return make("section", { class: "option " + colorClass(color) },
-        make("h3", {}, subgoal || "no subgoal", make("span", { class: "muted" },
-          plural(turns, "turn"))), list);
+        make("h3", {}, make("bdi", {}, subgoal || "no subgoal"),
+          make("span", { class: "muted" }, plural(turns, "turn"))), list);
     });
   }
 
@@ -144,6 +147,7 @@ class Side {
     this.unfold(this.turn, true);
     this.cells.children[before].classList.remove("at");
     this.cells.children[this.turn].classList.add("at");
+    this.counter.textContent = this.turn + 1 + "/" + this.lines.length;
     if (this.curves) this.curves.mark(this.turn);
     if (move) {
       button.focus({ preventScroll: true });

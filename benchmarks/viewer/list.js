@@ -68,8 +68,8 @@ class EpisodeList {
       const outcomes = found(own, "outcome");
       const some = outcomes.filter((outcome) => outcome !== "won").length > 1;
       return {
-        outcome: add(prefix + "outcome", some ? [...outcomes, NOT_WON] : outcomes, same),
-        seed: add(prefix + "seed", found(own, "seed"), same),
+        outcome: add(prefix + (prefix ? "outcome" : "Outcome"), some ? [...outcomes, NOT_WON] : outcomes, same),
+        seed: add(prefix + (prefix ? "seed" : "Seed"), found(own, "seed"), same),
       };
     });
   }

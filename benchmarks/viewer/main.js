@@ -90,7 +90,9 @@ class Viewer {
   // An episode begins with its heading; a turn further on is scrolled to.
   reveal(turns) {
     this.sides.forEach((side, number) => {
-      if (turns[number] > 1) side.lines[side.turn].item.scrollIntoView({ block: "start" });
+      if (turns[number] > 1 && side.lines.length) {
+        side.lines[side.turn].item.scrollIntoView({ block: "start" });
+      } else side.box.scrollTop = 0;
     });
     if (turns.every((turn) => turn <= 1)) byId("reader").scrollIntoView({ block: "start" });
   }

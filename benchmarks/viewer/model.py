@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["NOT_WON", "Band", "Episode", "Head", "Kinds", "Place", "Run", "Tile", "bands_of"]
+__all__ = ["NOT_WON", "Band", "Episode", "Head", "Kinds", "Place", "Run", "Tile", "bands_of", "plural"]
 
 NOT_WON = "not won"
 """Outcome of an episode of which no more is known."""
@@ -119,6 +119,16 @@ class Kinds:
         if not words:
             return _NO_SUBGOAL
         return self.numbers.setdefault(words[0].lower(), len(self.numbers)) % COLORS
+
+
+def plural(count: int, word: str) -> str:
+    """A count with its word.
+
+    Example:
+        >>> plural(1, "task"), plural(1500, "task")
+        ('1 task', '1,500 tasks')
+    """
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
 def bands_of(turns: Iterable[tuple[str, bool]], kinds: Kinds) -> list[Band]:

@@ -29,10 +29,11 @@ def _select(name: str, label: str) -> Html:
     return element("label", element("span", label), element("select", id=name), class_="field")
 
 
-def _button(name: str, label: str, content: str, key: str) -> Html:
+def _button(name: str, label: str, sign: str, word: str, key: str) -> Html:
     return element(
         "button",
-        content,
+        element("span", sign, class_="sign"),
+        element("span", word, class_="word"),
         type="button",
         id=name,
         aria_label=label,
@@ -68,13 +69,13 @@ READER = element(
     "main",
     element(
         "div",
-        _button("back", "Back to the list", "☰", "Escape"),
-        _button("previous-episode", "Previous episode", "⏮", "p"),
-        _button("previous-turn", "Previous turn", "↑", "k"),
-        _button("next-turn", "Next turn", "↓", "j"),
-        _button("next-episode", "Next episode", "⏭", "n"),
-        _button("all-turns", "Open or close all turns", "⇕", "e"),
-        _button("help", "Keys", "?", "?"),
+        _button("back", "Back to the list", "☰", "List", "Escape"),
+        _button("previous-episode", "Previous episode", "«", "Episode", "p"),
+        _button("previous-turn", "Previous turn", "↑", "Turn", "k"),
+        _button("next-turn", "Next turn", "↓", "Turn", "j"),
+        _button("next-episode", "Next episode", "»", "Episode", "n"),
+        _button("all-turns", "Open or close all turns", "⇕", "All turns", "e"),
+        _button("help", "Keys", "?", "Keys", "?"),
         class_="bar",
         role="toolbar",
         aria_label="Walk through the episodes",

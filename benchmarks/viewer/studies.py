@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.leaderboard.schema import Figures, Panel, Result, Study, Trajectory, Turn
+from benchmarks.leaderboard.schema import Figures, Interval, Panel, Result, Study, Trajectory, Turn
 from benchmarks.leaderboard.store import StudyError, StudyFolder
 from benchmarks.viewer.credit import advantages_of, values_in
-from benchmarks.viewer.model import Episode, Head, Kinds, Place, Tile, bands_of
+from benchmarks.viewer.model import Episode, Head, Kinds, Place, Tile, bands_of, plural
 from hiper_agents.training.curves import number, percent, shown
 
 __all__ = ["StudyRun"]
@@ -56,8 +56,8 @@ class StudyRun:
             label=study.agent.label,
             facts=[
                 panel.title,
-                f"{len(panel.tasks):,} tasks",
-                f"{seeds} seed" if seeds == 1 else f"{seeds} seeds",
+                plural(len(panel.tasks), "task"),
+                plural(seeds, "seed"),
                 study.agent.mode,
                 f"at most {panel.max_turns} turns",
             ],
@@ -114,14 +114,17 @@ class StudyRun:
 
 def _tiles(figures: Figures) -> Iterator[Tile]:
     success = figures.success
-    resampled = f"{percent(success.bootstrap.low)} to {percent(success.bootstrap.high)}"
     wilson = success.wilson
     yield Tile(
         "success",
         f"{100 * success.mean:.1f} % ± {100 * success.se:.1f}",
-        f"95 %: {percent(wilson.low)} to {percent(wilson.high)} (Wilson)" if wilson else "",
+        f"standard error over {plural(figures.episodes, 'episode')}",
     )
-    yield Tile("95 % interval", resampled, "tasks resampled with all their seeds")
+    yield Tile(
+        "95 % interval",
+        _range(success.bootstrap),
+        "tasks resampled" + (f"; Wilson: {_range(wilson)}" if wilson else ""),
+    )
     if figures.score != figures.success:
         yield Tile("score", shown(figures.score.mean), f"± {shown(figures.score.se)}")
     yield Tile("turns an episode", shown(figures.turns), f"{shown(figures.turns_won)} when won")
@@ -137,6 +140,10 @@ def _tiles(figures: Figures) -> Iterator[Tile]:
             shown(figures.output_tokens),
             f"and {shown(figures.prompt_tokens)} read",
         )
+
+
+def _range(interval: Interval) -> str:
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"
 
 
 def _row(trajectory: Trajectory, kinds: Kinds) -> dict[str, Any]:
