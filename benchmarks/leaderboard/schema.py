@@ -11,6 +11,9 @@ A study folder:
   the clock or on where the study was interrupted, so that equal play gives equal bytes.
 - ``costs.json``: :class:`Costs`, what it took: seconds and machines.
 
+A packed folder has ``outputs.jsonl.gz``, a line of :class:`PackedEpisode` for every episode,
+instead of the trajectories.
+
 The models know nothing of how the files are made. Files are read as data of strangers: unknown
 fields, wrong types and numbers that are not finite are refused.
 """
@@ -32,6 +35,7 @@ __all__ = [
     "Figures",
     "Interval",
     "Outcome",
+    "PackedEpisode",
     "Panel",
     "PanelTask",
     "Passes",
@@ -244,6 +248,22 @@ class Trajectory(_Model):
     seconds: tuple[Seconds, ...]
     env_seconds: Seconds
     sha256: Sha256
+
+
+class PackedEpisode(_Model):
+    """One episode without the environment's texts, from which playing gives the trajectory again.
+
+    The fields are those of :class:`Trajectory`, column by column; `details` is None where no turn
+    has any.
+    """
+
+    seed: int
+    position: Count
+    outputs: tuple[str, ...]
+    details: tuple[dict[str, JsonValue] | None, ...] | None = None
+    failure: str = ""
+    seconds: tuple[Seconds, ...]
+    env_seconds: Seconds
 
 
 class EpisodeRow(_Model):

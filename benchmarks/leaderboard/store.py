@@ -17,7 +17,7 @@ from benchmarks.leaderboard.schema import Costs, Panel, Result, Sitting, Study, 
 from hiper_base.errors import HiperError
 from hiper_base.files import replacing, write_text
 
-__all__ = ["StudyError", "StudyFolder"]
+__all__ = ["StudyError", "StudyFolder", "parse", "unpacked"]
 
 MAX_FILE = 2**28
 """Bytes of a file, unpacked, that are read at most; a real one has less than a hundredth."""
@@ -77,7 +77,7 @@ class StudyFolder:
         path = self.path / "sittings.jsonl"
         if not path.exists():
             return ()
-        return tuple(_parse(line, Sitting, path) for line in _bytes(path).splitlines())
+        return tuple(parse(line, Sitting, path) for line in _bytes(path).splitlines())
 
     def trajectory_path(self, seed: int, position: int) -> Path:
         """Where an episode lies, or will."""
@@ -86,7 +86,7 @@ class StudyFolder:
     def trajectory(self, seed: int, position: int) -> Trajectory:
         """An episode."""
         path = self.trajectory_path(seed, position)
-        return _parse(_unpacked(path), Trajectory, path)
+        return parse(unpacked(path), Trajectory, path)
 
     def trajectories(self) -> Iterator[Trajectory]:
         """The episodes of the study that are there, by seed, then by position."""
@@ -119,7 +119,7 @@ class StudyFolder:
 
     def _read(self, name: str, kind: type[_Model]) -> _Model:
         path = self.path / name
-        return _parse(_bytes(path), kind, path)
+        return parse(_bytes(path), kind, path)
 
 
 def _bytes(path: Path) -> bytes:
@@ -131,7 +131,12 @@ def _bytes(path: Path) -> bytes:
         raise StudyError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _unpacked(path: Path) -> bytes:
+def unpacked(path: Path) -> bytes:
+    """Content of a file that was packed by gzip.
+
+    Raises:
+        StudyError: It is missing, damaged, or larger than any file of a study.
+    """
     packed = _bytes(path)
     unpacker = zlib.decompressobj(wbits=31)
     try:
@@ -143,7 +148,12 @@ def _unpacked(path: Path) -> bytes:
     return text
 
 
-def _parse(text: bytes, kind: type[_Model], path: Path) -> _Model:
+def parse(text: bytes, kind: type[_Model], path: Path) -> _Model:
+    """Reads JSON as a model.
+
+    Raises:
+        StudyError: It is none; `path` is named.
+    """
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:

@@ -60,13 +60,16 @@ COMMANDS = {
     "train": Command("train an agent", "hiper_agents.cli.train", "RunArgs"),
     "sft": Command("teach a language model by demonstrations", "hiper_agents.cli.sft", "SftArgs"),
     "eval": Command("evaluate an agent on a split", "hiper_agents.cli.eval", "EvalArgs"),
+    "leaderboard": Command("play, verify and rank fixed panels", "benchmarks.leaderboard.command"),
+    "view": Command("look at trajectories in a browser", "benchmarks.viewer.command", "ViewArgs"),
     "serve": Command("serve the WebShop as a web site", "hiper_agents.cli.serve", "ServeArgs"),
 }
 
 EXAMPLES = """\
   hiper play --split valid_seen
   hiper train --env HiPER-ALFWorld-v0 --agent compact --estimator hae --minutes 10 --out runs/demo
-  hiper eval --agent runs/demo --env HiPER-ALFWorld-v0 --split valid_seen --out result.json"""
+  hiper eval --agent runs/demo --env HiPER-ALFWorld-v0 --split valid_seen --out result.json
+  hiper leaderboard run --agent runs/demo --panel alfworld-valid-seen --seeds 3"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
