@@ -11,7 +11,7 @@ The module knows nothing of prompts, of what the format is, or of learning.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,11 +23,13 @@ from hiper_agents.llm.batching import split
 from hiper_agents.llm.grammar import ResponseState
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.ragged_cache import RaggedCache, causal_mask
-from hiper_agents.llm.sampling import Chooser, Draws
+from hiper_agents.llm.sampling import Chooser, Streams, draws_for
 from hiper_agents.llm.turns import TurnTokens
 from hiper_base.errors import HiperError
 
 __all__ = ["GenerationConfig", "GenerationError", "Generator"]
+
+_Draws = Callable[[int, int], float]  # the number for a row's choice
 
 _ROOM = 64  # positions by which the memory of a row grows
 
@@ -159,21 +161,23 @@ class Generator:
         self,
         prompts: Sequence[Sequence[int]],
         states: Sequence[ResponseState],
-        rng: np.random.Generator,
+        rng: Streams,
     ) -> list[TurnTokens]:
         """Writes a response to every prompt.
 
         Args:
             prompts: Tokens of n prompts, each at least one.
             states: The n responses, as `ResponseGrammar.begin` gives them; they are written on.
-            rng: One of its numbers chooses one token. What is drawn does not depend on how rows are
-                batched, except for rounding.
+            rng: One of its numbers chooses one token; a source for all prompts, or one for each.
+                What is drawn does not depend on how rows are batched, except for rounding; with a
+                source for each, nor on the other prompts.
 
         Returns:
             The n turns, in order.
 
         Raises:
             GenerationError: A prompt is empty, or does not fit the model with its response.
+            ValueError: There are sources, but not one for each prompt.
         """
         rows = [
             _Row(index, prompt, state, [*prompt, *state.forced()])
@@ -181,7 +185,7 @@ class Generator:
         ]
         if not all(row.prompt for row in rows):
             raise GenerationError("a prompt needs at least one token")
-        draws = None if self.config.greedy else Draws(rng, len(rows))
+        draws = None if self.config.greedy else draws_for(rng, len(rows))
         turns: dict[int, TurnTokens] = {}
         ordered = sorted(rows, key=lambda row: len(row.pending))
         for start in range(0, len(rows), self.config.max_batch):
@@ -197,7 +201,7 @@ class Generator:
         """
         self._prefix_cache = None
 
-    def _write(self, batch: Sequence[_Row], draws: Draws | None) -> None:
+    def _write(self, batch: Sequence[_Row], draws: _Draws | None) -> None:
         """Writes the responses of one batch."""
         rows = list(batch)
         cache = self._open(rows)
@@ -304,7 +308,7 @@ class Generator:
             )
         return -(-length // _ROOM) * _ROOM
 
-    def _choose(self, hidden: Tensor, rows: Sequence[_Row], draws: Draws | None) -> None:
+    def _choose(self, hidden: Tensor, rows: Sequence[_Row], draws: _Draws | None) -> None:
         """Chooses the next token of each row."""
         uniform = None
         if draws is not None:

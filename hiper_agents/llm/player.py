@@ -17,6 +17,7 @@ from hiper_agents.llm.episode_memory import EpisodeMemory
 from hiper_agents.llm.generation import Generator
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.prompts import PromptWriter
+from hiper_agents.llm.sampling import Streams
 from hiper_agents.llm.strategist import Strategist, sentence_of
 from hiper_agents.llm.turns import TurnTokens, TurnView
 
@@ -35,10 +36,11 @@ class Slot:
         info: The latest info.
         observation: The latest observation.
         strategy: What the whole episode follows, if it has been said; "" for nothing.
+        devised: The strategy as it was written for this episode alone; None if it was not.
         shown: What the last prompt told.
     """
 
-    __slots__ = ("_memory", "info", "observation", "shown", "strategy")
+    __slots__ = ("_memory", "devised", "info", "observation", "shown", "strategy")
 
     shown: TurnView
 
@@ -46,6 +48,7 @@ class Slot:
         self.info = info
         self.observation = observation
         self.strategy: str | None = None
+        self.devised: TurnTokens | None = None
         self._memory = EpisodeMemory(keep)
 
     @property
@@ -90,23 +93,33 @@ class LanguagePlayer:
         """Begins an episode, given its first info and observation."""
         return Slot(info, observation, self.writer.config.history)
 
-    def act(self, slots: Sequence[Slot], rng: np.random.Generator) -> list[TurnTokens]:
+    def act(self, slots: Sequence[Slot], rng: Streams) -> list[TurnTokens]:
         """Writes the next response of every episode.
 
         Args:
             slots: The episodes, none of which has ended.
-            rng: The only source of randomness.
+            rng: The only source of randomness, or one for each episode.
 
         Raises:
             HiperError: A prompt or a response cannot be written.
         """
-        if self.strategist is not None and (new := [s for s in slots if s.strategy is None]):
-            firsts = [(slot.info, slot.observation) for slot in new]
-            for slot, strategy in zip(new, self.strategist.propose(firsts, rng), strict=True):
-                slot.strategy = sentence_of(strategy)
+        if self.strategist is not None:
+            _devise(self.strategist, slots, rng)
         prompts = [self.writer.write(slot.view()) for slot in slots]
         states = [
             self.grammar.begin(slot.info["admissible_actions"], must_switch=slot.must_switch)
             for slot in slots
         ]
         return self.generator.respond(prompts, states, rng)
+
+
+def _devise(strategist: Strategist, slots: Sequence[Slot], rng: Streams) -> None:
+    """Has strategies written for the episodes that have none."""
+    new = [place for place, slot in enumerate(slots) if slot.strategy is None]
+    if not new:
+        return
+    firsts = [(slots[place].info, slots[place].observation) for place in new]
+    own = rng if isinstance(rng, np.random.Generator) else [rng[place] for place in new]
+    for place, strategy in zip(new, strategist.propose(firsts, own), strict=True):
+        slots[place].strategy = sentence_of(strategy)
+        slots[place].devised = strategy

@@ -7,16 +7,19 @@ allowed ids. The module knows nothing of models or of what is allowed for which 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Chooser", "Draws"]
+__all__ = ["Chooser", "Draws", "Streams", "draws_for"]
 
 IntArray = NDArray[np.int32]
+
+Streams: TypeAlias = np.random.Generator | Sequence[np.random.Generator]
+"""Where random numbers come from: one source for all rows, or one for each row."""
 
 _FEW = 512  # allowed ids up to which they are looked up instead of masking out all others
 _REMEMBERED = 64
@@ -42,6 +45,44 @@ class Draws:
         while len(self._columns) <= choice:
             self._columns.append(self._rng.random(self._rows))
         return float(self._columns[choice][row])
+
+
+class _OwnDraws:
+    """The same of rows that have a source of their own each.
+
+    A row takes as many numbers as it makes choices, whatever other rows do.
+
+    Args:
+        streams: One for each row.
+    """
+
+    def __init__(self, streams: Sequence[np.random.Generator]) -> None:
+        self._streams = streams
+        self._drawn: list[list[float]] = [[] for _ in streams]
+
+    def __call__(self, row: int, choice: int) -> float:
+        """The number, in [0, 1), for a row's choice."""
+        drawn = self._drawn[row]
+        while len(drawn) <= choice:
+            drawn.append(float(self._streams[row].random()))
+        return drawn[choice]
+
+
+def draws_for(streams: Streams, rows: int) -> Draws | _OwnDraws:
+    """Uniform random numbers for rows.
+
+    Args:
+        streams: Where they come from.
+        rows: Number of rows.
+
+    Raises:
+        ValueError: If there are streams, but not one for each row.
+    """
+    if isinstance(streams, np.random.Generator):
+        return Draws(streams, rows)
+    if len(streams) != rows:
+        raise ValueError(f"{rows} rows need a stream each, not {len(streams)} streams")
+    return _OwnDraws(streams)
 
 
 class Choice(NamedTuple):

@@ -19,6 +19,7 @@ from hiper_agents.llm.generation import Generator
 from hiper_agents.llm.grammar import free_text
 from hiper_agents.llm.prompts import PromptWriter
 from hiper_agents.llm.responses import FreeText, ResponseState
+from hiper_agents.llm.sampling import Streams
 from hiper_agents.llm.turns import TokenSpans, TurnTokens
 from hiper_agents.llm.vocabulary import Vocabulary
 from hiper_base.errors import HiperError
@@ -96,14 +97,12 @@ class Strategist:
         self._opening = self._vocabulary.encode(_OPENING)
         self._sentence = free_text(self._vocabulary, "<", _CLOSING, max_tokens)
 
-    def propose(
-        self, firsts: Sequence[First], rng: np.random.Generator, *, each: int = 1
-    ) -> list[TurnTokens]:
+    def propose(self, firsts: Sequence[First], rng: Streams, *, each: int = 1) -> list[TurnTokens]:
         """Has strategies written for episodes that begin.
 
         Args:
             firsts: How they begin.
-            rng: The only source of randomness.
+            rng: The only source of randomness, or one for every strategy.
             each: Strategies for each of them.
 
         Returns:

@@ -126,6 +126,18 @@ def test_other_random_numbers_give_other_responses() -> None:
     assert texts[0] == texts[1] != texts[2]
 
 
+def test_with_a_source_each_a_response_does_not_depend_on_the_others() -> None:
+    generator = Generator(make_policy())
+    prompts, states = make_prompts(LENGTHS), begin(len(LENGTHS))
+    streams = [np.random.default_rng(row) for row in range(len(LENGTHS))]
+    together = [turn.text for turn in generator.respond(prompts, states, streams)]
+    for row in reversed(range(len(LENGTHS))):
+        own = np.random.default_rng(row)
+        (alone,) = generator.respond([prompts[row]], [begin(len(LENGTHS))[row]], [own])
+        assert alone.text == together[row]
+        assert own.bit_generator.state == streams[row].bit_generator.state
+
+
 @pytest.mark.parametrize("lora_rank", [0, 4])
 def test_the_prefix_is_read_again_when_weights_have_changed(lora_rank: int) -> None:
     policy = make_policy(lora_rank=lora_rank)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hiper_agents.llm.sampling import Chooser, Draws
+from hiper_agents.llm.sampling import Chooser, Draws, draws_for
 
 VOCABULARY = 1500
 MANY = np.arange(700, 1400, dtype=np.int32)  # too many to be looked up one by one
@@ -69,3 +69,28 @@ def test_draws_do_not_depend_on_the_order_in_which_rows_ask() -> None:
     numbers = {place: one(*place) for place in asked}
     assert {place: other(*place) for place in reversed(asked)} == numbers
     assert len(set(numbers.values())) == len(asked)
+
+
+def test_one_source_draws_as_it_always_did() -> None:
+    one, other = (np.random.default_rng(5) for _ in range(2))
+    drawn, known = draws_for(one, 3), Draws(other, 3)
+    asked = [(row, choice) for row in range(3) for choice in range(4)]
+    assert [drawn(*place) for place in asked] == [known(*place) for place in asked]
+    assert one.bit_generator.state == other.bit_generator.state
+
+
+def test_a_row_with_a_source_of_its_own_takes_what_it_needs() -> None:
+    streams = [np.random.default_rng(seed) for seed in range(3)]
+    drawn = draws_for(streams, 3)
+    again = {(row, choice): drawn(row, choice) for choice in range(2) for row in (2, 0)}
+    assert {place: drawn(*place) for place in again} == again
+    for row, count in ((0, 2), (1, 0), (2, 2)):
+        fresh = np.random.default_rng(row)
+        numbers = fresh.random(count).tolist()
+        assert [again[row, choice] for choice in range(count)] == numbers
+        assert streams[row].random() == fresh.random()
+
+
+def test_there_is_a_source_for_every_row_or_one_for_all() -> None:
+    with pytest.raises(ValueError, match="3 rows need a stream each, not 2"):
+        draws_for([np.random.default_rng(0)] * 2, 3)
