@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from hiper_agents.agent import AgentError
-from hiper_agents.llm.chat import ChatClient, ServerError, Usage
+from hiper_agents.llm.chat import Answer, ChatClient, ServerError, Usage
 from hiper_agents.llm.episode_memory import EpisodeMemory
 from hiper_agents.llm.prompts import PromptConfig, as_messages, fit, wording_of
 from hiper_agents.llm.turns import TurnView
@@ -46,7 +46,7 @@ class ApiAgent:
         prompt: What prompts look like; by default the full ones, of up to 8,192 tokens.
         max_response_tokens: Length of an answer at most.
         concurrency: Requests at a time.
-        timeout: Seconds until a request is given up.
+        timeout: Seconds until a request is given up, whatever has come of the answer.
         retries: How often a request is sent again that failed for a reason that may pass.
         backoff: Seconds before it is sent again; doubled each time.
         extra: More fields of a request; None leaves a field out. A server that knows no
@@ -87,6 +87,8 @@ class ApiAgent:
         except ServerError as error:
             raise AgentError(f"the api agent has no server: {error}") from error
         self.name = f"api:{self.model}"
+        self.about = {"model": self.model}
+        self.turn_details: list[dict[str, Any] | None] = []
         self._seed = seed
         self._prompt = prompt or PromptConfig(max_tokens=8192)
         self._concurrency = concurrency
@@ -113,9 +115,13 @@ class ApiAgent:
         self._tasks = [task.task_id for task in tasks]
         self._memories = [EpisodeMemory(self._prompt.history) for _ in tasks]
         self._infos = [None] * len(tasks)
+        self.turn_details = []
 
     def act(self, observations: Sequence[str], infos: Sequence[Mapping[str, Any]]) -> list[str]:
         """Asks for the next action of every slot whose episode goes on.
+
+        `turn_details` then tells of each the tokens that the server counted, how often the request
+        was sent again, and why the model stopped.
 
         Raises:
             AgentError: A request failed, also after retries.
@@ -126,6 +132,7 @@ class ApiAgent:
         self._infos = list(infos)
         views = [self._memories[slot].view(observations[slot], infos[slot]) for slot in live]
         actions = [""] * len(infos)
+        self.turn_details = [None] * len(infos)
         pool = ThreadPoolExecutor(self._concurrency)
         try:
             answers = list(pool.map(self._ask, (self._tasks[slot] for slot in live), views))
@@ -134,13 +141,19 @@ class ApiAgent:
         finally:
             pool.shutdown(cancel_futures=True)
         for slot, answer in zip(live, answers, strict=True):
-            actions[slot] = answer
+            actions[slot] = answer.text.strip()
+            self.turn_details[slot] = {
+                "prompt_tokens": answer.prompt_tokens,
+                "output_tokens": answer.completion_tokens,
+                "retries": answer.retries,
+                "finish_reason": answer.finish_reason,
+            }
         return actions
 
-    def _ask(self, task_id: str, view: TurnView) -> str:
+    def _ask(self, task_id: str, view: TurnView) -> Answer:
         settings = {"seed": self._request_seed(task_id, view.turn), **self._settings}
         given = {name: value for name, value in settings.items() if value is not None}
-        return self._client.complete(self._messages(view), **given).strip()
+        return self._client.complete(self._messages(view), **given)
 
     def _messages(self, view: TurnView) -> list[dict[str, str]]:
         system = wording_of(self._prompt).system

@@ -10,13 +10,16 @@ import torch
 
 
 class ChatServer(ThreadingHTTPServer):
-    """Records requests, and answers with `answer(body)`, a text or `(status, headers, text)`."""
+    """Records requests, and answers with `answer(body)`, a text or `(status, headers, text)`.
+
+    With `drip` seconds an answer comes a byte at a time.
+    """
 
     daemon_threads = True
 
-    def __init__(self, answer, models=("tiny",), delay=0.0):
+    def __init__(self, answer, models=("tiny",), delay=0.0, drip=0.0):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.answer, self.models, self.delay = answer, models, delay
+        self.answer, self.models, self.delay, self.drip = answer, models, delay, drip
         self.requests, self.keys = [], []
         self.at_work = self.most_at_work = 0
         self.lock = threading.Lock()
@@ -61,7 +64,15 @@ class Handler(BaseHTTPRequestHandler):
         content = text.encode()
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if not self.server.drip or self.command == "GET":
+            self.wfile.write(content)
+            return
+        try:
+            for place in range(len(content)):
+                self.wfile.write(content[place : place + 1])
+                time.sleep(self.server.drip)
+        except OSError:  # nobody waits for the rest
+            self.close_connection = True
 
 
 @contextmanager

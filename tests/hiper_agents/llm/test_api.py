@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,85 @@ def test_a_slow_server_is_given_up():
     ):
         ask(server, timeout=0.1, retries=1)
     assert len(server.requests) == 2
+
+
+def test_an_answer_that_comes_too_slowly_is_given_up():
+    """Every piece of it comes in time, the whole does not."""
+    with serving(lambda body: LOOK, drip=0.02) as server:
+        begun = time.monotonic()
+        with pytest.raises(
+            AgentError, match=r"ReadTimeout: no whole answer in 0\.2 s"
+        ):
+            ask(server, timeout=0.2, retries=1)
+        assert time.monotonic() - begun < 2
+
+
+def test_an_answer_without_end_is_given_up(monkeypatch):
+    monkeypatch.setattr("hiper_agents.llm.chat._LONGEST_ANSWER", 1000)
+    with (
+        serving(lambda body: LOOK * 100) as server,
+        pytest.raises(AgentError, match="answers more than 1,000 bytes"),
+    ):
+        ask(server)
+    assert len(server.requests) == 1
+
+
+def answering(usage, status=200):
+    """An answer with this `usage`, as JSON."""
+    body = {"choices": [{"message": {"content": LOOK}, "finish_reason": "length"}], "usage": usage}
+    return (status, {}, json.dumps(body))
+
+
+def test_turns_tell_what_they_took():
+    with serving(lambda body: LOOK) as server:
+        agent = ApiAgent(base_url=server.url)
+        agent.reset([task(0), task(1)])
+        first = info(0)
+        agent.act(["A room."] * 2, [first, info(1)])
+        told = {"prompt_tokens": 10, "output_tokens": 2, "retries": 0, "finish_reason": None}
+        assert agent.turn_details == [told, told]
+        agent.act(["A room."] * 2, [first, info(1)])
+        assert agent.turn_details == [None, told]
+
+
+def test_tries_that_the_server_counted_count():
+    counted = answering({"prompt_tokens": 7, "completion_tokens": 1}, status=503)
+    with serving(failing(counted, (503, {}, "busy"))) as server:
+        agent, _ = ask(server)
+    (told,) = agent.turn_details
+    assert (told["prompt_tokens"], told["output_tokens"], told["retries"]) == (17, 3, 2)
+    assert agent.usage == Usage(requests=1, retries=2, prompt_tokens=17, completion_tokens=3)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [None, 3, [], {}, {"prompt_tokens": -1}, {"prompt_tokens": True, "completion_tokens": "many"}],
+)
+def test_counts_that_are_none_are_not_believed(usage):
+    with serving(lambda body: answering(usage)) as server:
+        agent, actions = ask(server)
+    (told,) = agent.turn_details
+    assert actions == [LOOK]
+    assert told["prompt_tokens"] is told["output_tokens"] is None
+    assert told["finish_reason"] == "length"
+    assert agent.usage == Usage(requests=1)
+
+
+def test_an_episode_can_be_played_again_after_another_failed():
+    """What failed leaves nothing behind: a reset begins anew."""
+
+    def answer(body):
+        bad = "break it" in body["messages"][1]["content"]
+        return (400, {}, "no") if bad else LOOK
+
+    with serving(answer) as server:
+        agent = ApiAgent(base_url=server.url)
+        agent.reset([task(0), task(1)])
+        with pytest.raises(AgentError, match="status 400"):
+            agent.act(["A room."] * 2, [info(0), info(1, task="break it")])
+        agent.reset([task(0)])
+        assert agent.act(["A room."], [info(0)]) == [LOOK]
+    assert server.requests[0]["seed"] == server.requests[-1]["seed"]
 
 
 @pytest.mark.parametrize(
