@@ -131,6 +131,11 @@ class Player:
         return texts, decisions
 
     @torch.no_grad()
+    def values(self, decisions: Decisions) -> FloatArray:
+        """[B, 3] V_L, V_H, V_T of turns that were decided without asking the critic."""
+        return self._values(decisions.before, decisions.after)
+
+    @torch.no_grad()
     def log_strategies(self, slots: Sequence[Slot]) -> FloatArray:
         """[B, strategies] log-probabilities of the strategies for episodes that begin."""
         state, state_types, _ = self._bare_situation(slots).tensors()
