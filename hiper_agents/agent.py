@@ -2,13 +2,15 @@
 
 An agent turns observations into actions, for a batch of episodes at once. This module knows nothing
 of how it decides, of environments, or of training: it defines the protocol and `make_agent`, which
-accepts a built-in name, the name of an installed plug-in, or the folder of a training run.
+accepts a built-in name, the name of an installed plug-in, a place in an importable module, or the
+folder of a training run.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -26,8 +28,9 @@ ENTRY_POINT_GROUP = "hiper.agents"
 CHECKPOINT_FILE = "checkpoint.json"
 
 #: Arguments that a caller may offer to any agent; a factory that has no use for one leaves it out
-#: of its signature. Every other argument must be one that the factory names.
-OPTIONAL_ARGUMENTS = frozenset({"seed", "greedy", "device"})
+#: of its signature. Every other argument must be one that the factory names. `env` is the Gymnasium
+#: id of what will be played.
+OPTIONAL_ARGUMENTS = frozenset({"seed", "greedy", "device", "env"})
 
 _BUILT_IN = {
     "random": "hiper_agents.agents.random:RandomAgent",
@@ -35,6 +38,7 @@ _BUILT_IN = {
     "human": "hiper_agents.agents.human:HumanAgent",
     "first-result": "hiper_agents.agents.first_result:FirstResultAgent",
     "api": "hiper_agents.llm.api:ApiAgent",
+    "compact": "hiper_agents.compact.agent:load_shipped",
     "llm": "hiper_agents.llm.agent:make_language_agent",
 }
 
@@ -47,6 +51,9 @@ _LOADERS = {
 # What to install for the agents that need more than the package.
 _EXTRAS = {"api": "agents", "compact": "compact", "llm": "agents"}
 
+_IDENTIFIERS = r"[^\W\d]\w*(?:\.[^\W\d]\w*)*"
+_PLACE = re.compile(f"{_IDENTIFIERS}:{_IDENTIFIERS}")
+
 
 class AgentError(HiperError):
     """An agent is unknown, cannot be made, or did not do what the protocol asks."""
@@ -57,12 +64,22 @@ class Agent(Protocol):
     """Acts in a batch of episodes.
 
     Slot `i` of every call belongs to the same episode from one `reset` to the next. What an agent
-    does in a slot should not depend on the other slots, so that results do not change with the size
-    of the batch.
+    does in a slot should depend on its seed, the task, and what has happened in that episode, and
+    on nothing else: not on the other slots, nor on what it has played before. Then results do not
+    change with the size of the batch, and a study that was interrupted goes on as if it had not
+    been. An agent that draws random numbers keeps a stream for every slot, seeded with its own seed
+    and the task's id.
 
-    Three attributes are optional. `requires_reference = True` asks for environments made with
-    `reference=True`; `max_batch` is the largest number of slots that the agent can serve; `about`
-    is a JSON-able dict that results repeat, such as the model behind the agent.
+    Four attributes are optional:
+
+    - `requires_reference = True` asks for environments made with `reference=True`.
+    - `max_batch` is the largest number of slots that the agent can serve.
+    - `about` is a JSON-able dict that results repeat, such as the model behind the agent.
+    - `turn_details` tells of the latest `act`: a sequence with one JSON-able mapping per slot, or
+      None for a slot whose episode has ended or of which there is nothing to tell. Known keys are
+      `values`, a list of V_L, V_H and V_T as the critic gave them; `prompt_tokens` and
+      `output_tokens`, what was read and written in this turn, or None if that is unknown. Others
+      are free. It may be a property that computes them when asked.
     """
 
     def reset(self, tasks: Sequence[TaskInfo]) -> None:
@@ -91,20 +108,22 @@ def agent_names() -> list[str]:
 
 
 def make_agent(spec: str | Path, **kwargs: Any) -> Agent:
-    """Makes an agent from a name or from the folder of a training run.
+    """Makes an agent from a name, a place in a module, or the folder of a training run.
 
-    Built-in names win over plug-ins of the same name, and names over folders; write `./name` for a
-    folder that is called like an agent.
+    Built-in names win over plug-ins of the same name, names over places, and places over folders;
+    write `./name` for a folder that is called like one of them.
 
     Args:
-        spec: A name in `agent_names()`, or the path of a run folder.
-        **kwargs: Passed to the agent. `seed`, `greedy` and `device` are dropped where the agent
-            does not take them.
+        spec: A name in `agent_names()`; `package.module:attribute`, for an agent in development
+            that no package provides yet, where the module can be imported (from a folder in
+            `PYTHONPATH`, say); or the path of a run folder.
+        **kwargs: Passed to the agent. `seed`, `greedy`, `device` and `env` are dropped where the
+            agent does not take them.
 
     Raises:
-        AgentError: The name is unknown, the folder holds no agent, a plug-in cannot be loaded, or
-            an argument does not exist.
-        MissingDependencyError: The agent of a run folder needs an extra that is not installed.
+        AgentError: The name is unknown, the folder holds no agent, a plug-in or a module cannot be
+            loaded, a module has no such attribute, or an argument does not exist.
+        MissingDependencyError: The agent needs an extra that is not installed.
 
     Example:
         >>> make_agent("random", seed=3)
@@ -117,11 +136,15 @@ def make_agent(spec: str | Path, **kwargs: Any) -> Agent:
         for point in _plugins():
             if point.name == name:
                 return _make_plugin(point, kwargs)
+        if _PLACE.fullmatch(spec):
+            return _make_from_module(spec, kwargs)
     path = Path(spec).expanduser()
     if path.exists():
         return _load_run(path, kwargs)
     known = ", ".join(agent_names())
-    raise AgentError(f"unknown agent {name!r}: not a run folder, nor one of {known}")
+    raise AgentError(
+        f"unknown agent {name!r}: not a run folder, no package.module:attribute, nor one of {known}"
+    )
 
 
 def describe(agent: Agent) -> str:
@@ -141,6 +164,26 @@ def _make_plugin(point: EntryPoint, kwargs: dict[str, Any]) -> Agent:
         factory = point.load()
     except Exception as error:  # a plug-in's import can fail in any way
         raise AgentError(f"cannot load agent {label}: {type(error).__name__}: {error}") from error
+    return _call_any(factory, label, kwargs)
+
+
+def _make_from_module(place: str, kwargs: dict[str, Any]) -> Agent:
+    module, _, attributes = place.partition(":")
+    try:
+        found: Any = import_module(module)
+    except Exception as error:  # anyone's code
+        raise AgentError(
+            f"cannot import {module} of agent {place!r}: {type(error).__name__}: {error}"
+        ) from error
+    for attribute in attributes.split("."):
+        try:
+            found = getattr(found, attribute)
+        except AttributeError as error:
+            raise AgentError(f"cannot find agent {place!r}: {error}") from error
+    return _call_any(found, repr(place), kwargs)
+
+
+def _call_any(factory: object, label: str, kwargs: dict[str, Any]) -> Agent:
     if not callable(factory):
         raise AgentError(f"agent {label} is not callable: {type(factory).__name__}")
     return _call(factory, label, kwargs)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -30,15 +29,14 @@ class RandomAgent:
     What has to be filled in, such as the query of a search, is drawn too: a number of words from 1
     to MOST_WORDS, and then so many of the task's, in the order of the task.
 
-    Each episode has a generator of its own, seeded by `seed`, the task id, and how often this agent
-    has met the task. An episode is therefore the same whichever batch it runs in.
+    Each episode has a generator of its own, seeded by `seed` and the task id. An episode is
+    therefore the same whichever batch it runs in, and whatever was played before.
     """
 
     name = "random"
 
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
-        self._visits: Counter[str] = Counter()
         self._generators: list[Random] = []
 
     def __repr__(self) -> str:
@@ -55,11 +53,9 @@ class RandomAgent:
         ]
 
     def _generator(self, task_id: str) -> Random:
-        visit = self._visits[task_id]
-        self._visits[task_id] += 1
-        # Not hash(): Python salts it per process.
-        digest = hashlib.sha256(f"{self.seed}\0{visit}\0{task_id}".encode()).digest()
-        return Random(digest)
+        # Not hash(): Python salts it per process. The 0 has no meaning; recorded results have it.
+        text = "\0".join((str(self.seed), "0", task_id))
+        return Random(hashlib.sha256(text.encode()).digest())
 
 
 def _draw(generator: Random, info: Mapping[str, Any]) -> str:

@@ -37,8 +37,9 @@ class EvalArgs:
     """Evaluates an agent on every task of a split, each once."""
 
     agent: str
-    """The folder of a training run, or the name of an agent: random, expert, human, first-result,
-    llm, api, or a plug-in's."""
+    """The folder of a training run; the name of an agent: random, expert, human, first-result,
+    compact (trained, comes with the package), llm, api, or a plug-in's; or, for one in development,
+    package.module:attribute of a module that can be imported."""
     agent_options: JsonObject = field(default_factory=dict)
     """Arguments of the agent, such as '{"model": "smollm2-135m"}' for llm."""
     env: str = "HiPER-ALFWorld-v0"
@@ -77,7 +78,8 @@ def run(args: EvalArgs) -> None:
     options = dict(args.agent_options)
     if args.device is not None:
         options["device"] = args.device
-    agent = make_agent(args.agent, **{"seed": args.seed, "greedy": greedy, **options})
+    given = {"seed": args.seed, "greedy": greedy, "env": args.env}
+    agent = make_agent(args.agent, **given | options)
     with _progress(console) as progress:
         bar = progress.add_task("episodes", total=None, won="")
 

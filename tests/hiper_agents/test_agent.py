@@ -49,11 +49,12 @@ class TestRandomAgent:
         apart = {**play(agent, ["c"]), **play(agent, ["a"]), **play(agent, ["b"])}
         assert together == apart
 
-    def test_seeds_tasks_and_visits_differ(self) -> None:
+    def test_seeds_and_tasks_differ_but_not_what_was_played_before(self) -> None:
         agent = RandomAgent(seed=0)
         first, second = play(agent, ["a"])["a"], play(agent, ["a"])["a"]
         other = play(RandomAgent(seed=1), ["a", "b"])
-        assert len({tuple(x) for x in (first, second, other["a"], other["b"])}) == 4
+        assert first == second
+        assert len({tuple(x) for x in (first, other["a"], other["b"])}) == 3
 
     def test_fills_in_words_of_the_task_in_their_order(self) -> None:
         info = {"admissible_actions": ("search[<your query>]",), "task": "a soft red-ish shirt, 2"}
@@ -116,7 +117,7 @@ def test_built_in_agents_follow_the_protocol(name: str) -> None:
 
 
 def test_unknown_name_lists_the_known_ones() -> None:
-    known = "api, expert, first-result, human, llm, random"
+    known = "api, compact, expert, first-result, human, llm, random"
     with pytest.raises(AgentError, match=f"unknown agent 'nobody'.*{known}"):
         make_agent("nobody")
 
@@ -182,6 +183,89 @@ class TestPlugins:
     def test_a_broken_one_is_named_with_its_cause(self, name: str, message: str) -> None:
         with pytest.raises(AgentError, match=message):
             make_agent(name)
+
+
+DEVELOPED = """
+from pathlib import Path
+import hiper_agents.agents.random
+
+class Plain(hiper_agents.agents.random.RandomAgent):
+    pass
+
+class Curious(Plain):
+    def __init__(self, env, level=1):
+        super().__init__()
+        self.env, self.level = env, level
+
+class Agents:
+    plain = Plain
+
+word = "look"
+
+def fails():
+    raise RuntimeError("no luck")
+"""
+
+
+@pytest.fixture
+def developed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Modules that can be imported and belong to no distribution."""
+    package = tmp_path / "in_development"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "agents.py").write_text(DEVELOPED)
+    (package / "broken.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "in_development"]:
+        del sys.modules[name]
+
+
+@pytest.mark.usefixtures("developed")
+class TestPlacesInModules:
+    def test_is_found_without_a_package(self) -> None:
+        agent = make_agent("in_development.agents:Plain", seed=3, device="cpu", env="X-v0")
+        assert type(agent).__name__ == "Plain"
+        assert isinstance(make_agent("in_development.agents:Agents.plain"), RandomAgent)
+        assert isinstance(make_agent("hiper_agents.agents.random:RandomAgent"), RandomAgent)
+
+    def test_is_told_what_it_plays_where_it_asks(self) -> None:
+        agent = make_agent("in_development.agents:Curious", seed=3, env="X-v0", level=2)
+        assert (agent.env, agent.level) == ("X-v0", 2)  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize(
+        ("place", "message"),
+        [
+            ("in_dev:Agent", r"cannot import in_dev of agent 'in_dev:Agent'.*No module named"),
+            ("in_development.none:Agent", "cannot import in_development.none .*No module named"),
+            ("in_development.broken:Agent", "cannot import .*ZeroDivisionError: division by zero"),
+            ("in_development.agents:None_", "'in_development.agents' has no attribute 'None_'"),
+            ("in_development.agents:Agents.x", "cannot find agent .*'Agents' has no attribute 'x'"),
+            ("in_development.agents:word", "'in_development.agents:word' is not callable: str"),
+            ("in_development.agents:Path", "is not an Agent"),
+        ],
+    )
+    def test_what_is_wrong_with_it_is_said(self, place: str, message: str) -> None:
+        with pytest.raises(AgentError, match=message):
+            make_agent(place)
+
+    def test_an_argument_that_it_does_not_take(self) -> None:
+        with pytest.raises(AgentError, match="takes no argument temperature"):
+            make_agent("in_development.agents:Plain", temperature=2)
+
+    @pytest.mark.parametrize("spec", ["a:", ":b", "a b:c", "1a:b", "a:b:c", "a.:b", "a:b()"])
+    def test_nothing_else_is_taken_for_a_place(self, spec: str) -> None:
+        with pytest.raises(AgentError, match="unknown agent"):
+            make_agent(spec)
+
+    def test_a_place_wins_over_a_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "in_development.agents:Plain").mkdir()
+        monkeypatch.chdir(tmp_path)
+        assert isinstance(make_agent("in_development.agents:Plain"), RandomAgent)
+        with pytest.raises(AgentError, match="not a run folder"):
+            make_agent("./in_development.agents:Plain")
 
 
 class TestRunFolders:
