@@ -104,7 +104,8 @@ def unranked_section(
             element("h3", cut(panel_title, MAX_TEXT)),
             element("div", table, class_="scroll"),
         ]
-    return element("section", element("h2", title), element("p", why, class_="facts"), *parts)
+    head = (element("h2", title), element("p", why, class_="facts"))
+    return element("section", *head, *parts, class_="others")
 
 
 def _facts(panel: Panel) -> list[Html]:

@@ -18,8 +18,8 @@ from hiper_agents.training.report.markup import Html, element, join
 
 __all__ = ["COLUMNS", "DASH", "Column", "Scale", "heading", "percent", "quoted_row", "run_row"]
 
-DASH = "-"
-WIDTH, HEIGHT = 116, 16
+DASH = "\u2013"
+WIDTH, HEIGHT = 96, 16
 MAX_LABEL, MAX_REASON, MAX_REASONS = 120, 400, 12
 _COMMIT, _COMMITS = 10, 3
 
@@ -116,7 +116,6 @@ def run_row(
 
 def quoted_row(row: PublishedRow, paper: Paper) -> Html:
     """The row of a published figure. It has no rank, for nothing of it can be replayed."""
-    label = f"{row.method}, {row.model}"
     source = element(
         "a",
         f"arXiv {row.arxiv}",
@@ -126,16 +125,15 @@ def quoted_row(row: PublishedRow, paper: Paper) -> Html:
     )
     agent = element(
         "td",
-        element("bdi", label, class_="label"),
+        element("bdi", row.method, class_="label"),
         element("span", "quoted", class_="chip quoted"),
-        element("span", source, ", ", row.where, class_="sub"),
+        element("span", row.model, " · ", source, ", ", row.where, class_="sub"),
         class_="agent",
         data_label="Agent",
-        data_v=label.casefold(),
+        data_v=f"{row.method} {row.model}".casefold(),
     )
-    seeds = None if row.seeds is None else f"{row.seeds} seeds"
-    known = {"Agent": agent, "Success": _quoted_success(row), "Plays": _cell("Plays", None, seeds)}
-    cells = (known.get(column.name) or _cell(column.name, None, None) for column in COLUMNS)
+    known = {"Agent": agent, "Success": _quoted_success(row)}
+    cells = (known.get(column.name) or _cell(column.name, None, "") for column in COLUMNS)
     return element("tr", *cells, class_="quoted")
 
 
@@ -196,7 +194,7 @@ def _share_cell(name: str, share: Share, scale: Scale, *, percents: bool) -> Htm
     hint = f"95 % interval {ends} (resampled tasks)"
     if share.wilson is not None:
         hint += f"; Wilson's {100 * share.wilson.low:.1f} to {100 * share.wilson.high:.1f}"
-    hint += f"; standard error {100 * share.se:.1f}" if percents else f"; {_score(share.se)}"
+    hint += f"; standard error {f'{100 * share.se:.1f}' if percents else _score(share.se)}"
     drawn = _bar(scale, low, share.mean, high, hint)
     shown = join(
         [element("b", value), element("span", drawn, class_="bar"), element("small", ends)]
@@ -209,20 +207,20 @@ def _score(value: float) -> str:
 
 
 def _bar(scale: Scale, low: float, mean: float, high: float, hint: str) -> Html:
-    """An interval on an axis, with the mean as a dot."""
+    """An interval on an axis, with the mean as a stroke."""
 
     def place(value: float) -> float:
         share = (value - scale.low) / (scale.high - scale.low)
         return round(4 + (WIDTH - 8) * min(1.0, max(0.0, share)), 2)
 
     middle = HEIGHT // 2
-    left, right = place(low), place(high)
+    left, right, dot = place(low), place(high), place(mean)
     return element(
         "svg",
         element("title", hint),
         element("path", d=f"M4 {middle}H{WIDTH - 4}", class_="axis"),
-        element("rect", x=left, y=middle - 3, width=round(right - left, 2), height=6, rx=3),
-        element("circle", cx=place(mean), cy=middle, r=3.5),
+        element("rect", x=left, y=middle - 4, width=round(right - left, 2), height=8, rx=2),
+        element("path", d=f"M{dot} {middle - 6}V{middle + 6}", class_="mean"),
         viewBox=f"0 0 {WIDTH} {HEIGHT}",
         width=WIDTH,
         height=HEIGHT,
@@ -231,16 +229,19 @@ def _bar(scale: Scale, low: float, mean: float, high: float, hint: str) -> Html:
 
 
 def _quoted_success(row: PublishedRow) -> Html:
-    share = row.success / 100
-    spread = "" if row.deviation is None else f"± {row.deviation:g} over seeds"
-    half = (row.deviation or 0.0) / 100
-    hint = f"{row.success:g} % {spread}, as published".replace(" ,", ",")
+    share, half = row.success / 100, (row.deviation or 0.0) / 100
+    known = [
+        "" if row.deviation is None else f"\u00b1 {row.deviation:g}",
+        "" if row.seeds is None else f"{row.seeds} seeds",
+    ]
+    spread = ", ".join(each for each in known if each)
+    hint = ", ".join(each for each in (f"{row.success:g} %", spread, "as published") if each)
     drawn = _bar(Scale(0.0, 1.0), share - half, share, share + half, hint)
     shown = join(
         [
             element("b", f"{row.success:.1f} %"),
             element("span", drawn, class_="bar"),
-            element("small", spread) if spread else "",
+            element("small", spread),
         ]
     )
     return _cell("Success", share, shown)
@@ -256,7 +257,9 @@ def _passes(figures: Figures) -> Html:
 
 def _plays(figures: Figures) -> Html:
     tasks, episodes = figures.tasks, figures.episodes
-    detail = f"{tasks} by {episodes // tasks}" if tasks and episodes % tasks == 0 else f"{tasks}"
+    detail = (
+        f"{tasks} \u00d7 {episodes // tasks}" if tasks and episodes % tasks == 0 else f"{tasks}"
+    )
     failed = figures.outcomes.get("failed", 0)
     shown = join(
         [
@@ -285,4 +288,4 @@ def _seconds(entry: Entry) -> Html:
     if entry.costs is None:
         return _cell("Seconds", None, None)
     seconds = entry.costs.agent_seconds.mean
-    return _cell("Seconds", seconds, compact(seconds))
+    return _cell("Seconds", seconds, "< 0.001" if seconds < 0.001 else compact(seconds))

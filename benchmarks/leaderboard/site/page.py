@@ -37,7 +37,7 @@ MAX_PROBLEM = 400
 HOW_TO_READ = (
     "Success is the benchmark's own: reaching the step limit is none, and an episode in which the "
     "agent failed is lost. Bars are 95 % intervals of resampled tasks, each with all its seeds; "
-    "the dot is the mean.",
+    "the stroke is the mean.",
     "Runs whose intervals overlap are not told apart by their rank. Two runs on one panel are "
     "compared task by task by `hiper leaderboard compare`, which sees smaller differences.",
     "Turns, options, tokens and seconds are means of an episode. Seconds depend on the machine.",

@@ -41,6 +41,11 @@ function choose(column, falling) {
   sort();
 }
 
+function matches(row, words) {
+  const text = row.cells[1].textContent.toLowerCase();
+  return words.every((word) => text.includes(word));
+}
+
 function filter() {
   const panel = control("panel").value, type = control("type").value;
   const words = control("search").value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -55,13 +60,12 @@ function filter() {
     if (note) note.hidden = !quoted || type !== "all";
     if (board.hidden) continue;
     for (const row of body.rows) {
-      const text = row.cells[1].textContent.toLowerCase();
-      row.hidden = (row.classList.contains("quoted") && !quoted)
-        || !words.every((word) => text.includes(word));
+      row.hidden = (row.classList.contains("quoted") && !quoted) || !matches(row, words);
       all += 1;
       shown += !row.hidden;
     }
   }
+  for (const row of document.querySelectorAll(".others tbody tr")) row.hidden = !matches(row, words);
   control("count").textContent = shown === all ? "" : shown + " of " + all + " rows";
 }
 
