@@ -46,6 +46,7 @@ def play(
     max_turns: int,
     seed: int,
     watch: Watch = nullcontext,
+    recorder: Callable[[Episode, int, int], TrajectoryRecorder] = TrajectoryRecorder,
 ) -> Iterator[Ended]:
     """Plays episodes side by side to their ends.
 
@@ -58,6 +59,7 @@ def play(
         max_turns: Steps until an episode is truncated.
         seed: The agent's seed, for the record.
         watch: Surrounds every call of the agent.
+        recorder: Makes what records an episode.
 
     Yields:
         Every episode as it ends.
@@ -69,7 +71,7 @@ def play(
     tasks = [source.open(index) for index in positions.values()]
     episodes = [Episode(task, max_turns) for task in tasks]
     recorders = [
-        TrajectoryRecorder(episode, position, seed)
+        recorder(episode, position, seed)
         for episode, position in zip(episodes, positions, strict=True)
     ]
     live = list(range(len(episodes)))
@@ -95,8 +97,8 @@ def play(
                 shown[slot], outputs[slot], reward, episode.info, share, details[slot]
             )
         env_share = (time.perf_counter() - acted) / len(live)
-        for recorder in unfinished:
-            recorder.env_seconds += env_share
+        for slot in live:
+            recorders[slot].env_seconds += env_share
         for slot in live:
             if episodes[slot].ended:
                 yield (recorders[slot].position, *recorders[slot].finish())

@@ -209,10 +209,13 @@ def _claim(files: StudyFolder, player: Player, panel: Panel, seeds: Sequence[int
 
 
 def _outcomes(files: StudyFolder, *, retry_failed: bool) -> dict[tuple[int, int], Outcome]:
-    """How the episodes ended that are there and stay, by seed and position."""
+    """How the episodes ended that are there and stay, by seed and position.
+
+    Damaged ones are left out, and so played again.
+    """
     return {
         (each.seed, each.position): each.outcome
-        for each in files.trajectories()
+        for each in files.readable()
         if not (retry_failed and each.outcome == "failed")
     }
 

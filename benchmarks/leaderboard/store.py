@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -88,21 +89,30 @@ class StudyFolder:
         path = self.trajectory_path(seed, position)
         return parse(unpacked(path), Trajectory, path)
 
+    def readable(self) -> Iterator[Trajectory]:
+        """The episodes that are there and not damaged, by seed, then by position."""
+        for seed, position in self._places():
+            with suppress(StudyError):
+                yield self.trajectory(seed, position)
+
     def trajectories(self) -> Iterator[Trajectory]:
-        """The episodes of the study that are there, by seed, then by position."""
-        study, size = self.study(), len(self.panel().tasks)
-        for seed in study.seeds:
-            for position in range(size):
-                if self.trajectory_path(seed, position).exists():
-                    yield self.trajectory(seed, position)
+        """The episodes of the study that are there, by seed, then by position.
+
+        Raises:
+            StudyError: One of them is damaged.
+        """
+        return (self.trajectory(seed, position) for seed, position in self._places())
 
     def write(self, name: str, model: BaseModel) -> None:
         """Replaces `study.json`, `panel.json`, `result.json` or `costs.json`."""
         write_text(self.path / name, model.model_dump_json(indent=2) + "\n")
 
     def write_trajectory(self, seed: int, position: int, text: bytes) -> None:
-        """Replaces an episode by JSON that is already written."""
-        with replacing(self.trajectory_path(seed, position)) as temporary:
+        """Replaces an episode by JSON that is already written.
+
+        It does not wait for the disk: an episode that a power cut damages is played again.
+        """
+        with replacing(self.trajectory_path(seed, position), durable=False) as temporary:
             # Without a time, so that equal episodes are equal files.
             temporary.write_bytes(gzip.compress(text, compresslevel=1, mtime=0))
 
@@ -116,6 +126,14 @@ class StudyFolder:
         sittings = (*self.sittings(), sitting)
         lines = "".join(f"{each.model_dump_json()}\n" for each in sittings)
         write_text(self.path / "sittings.jsonl", lines)
+
+    def _places(self) -> Iterator[tuple[int, int]]:
+        """Seeds and positions of the episodes that are there."""
+        size = len(self.panel().tasks)
+        for seed in self.study().seeds:
+            for position in range(size):
+                if self.trajectory_path(seed, position).exists():
+                    yield seed, position
 
     def _read(self, name: str, kind: type[_Model]) -> _Model:
         path = self.path / name

@@ -132,8 +132,10 @@ def trajectory_digest(trajectory: Trajectory) -> str:
 def turn_info(info: Mapping[str, Any]) -> dict[str, Any]:
     """The info after a step as a trajectory keeps it: without what is said once for all turns."""
     kept = dict(zip(_STEP_KEYS, _STEP_VALUES(info), strict=True))
-    extra = {} if len(info) == _LEAST else {k: v for k, v in info.items() if k not in _OWN_KEYS}
-    return {**kept, "extra": extra}
+    kept["extra"] = (
+        {} if len(info) == _LEAST else {k: v for k, v in info.items() if k not in _OWN_KEYS}
+    )
+    return kept
 
 
 def blocks_of(output: str) -> tuple[str, bool, str | None]:

@@ -13,17 +13,17 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from benchmarks.leaderboard.playing import AgentFailedError, Ended, Watch, play
+from benchmarks.leaderboard.playing import AgentFailedError, Watch, play
 from benchmarks.leaderboard.schema import Outcome, Panel
 from benchmarks.leaderboard.store import StudyFolder
 from benchmarks.leaderboard.trajectories import clean_details
+from benchmarks.leaderboard.writing import TrajectoryWriter
 from hiper_agents.agent import Agent, make_agent
 from hiper_agents.environments import make_env
 from hiper_base.errors import HiperError
@@ -38,9 +38,6 @@ __all__ = [
     "WorkerArgs",
     "work",
 ]
-
-_BACKLOG = 512
-"""Episodes that may wait to be written before play waits for them."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +179,11 @@ def _play(
     )
     left: tuple[int, ...] = ()
     reason = ""
-    with _Writer(folder, args.seed, connection) as writer:
+
+    def announce(position: int, outcome: Outcome) -> None:
+        connection.send(EpisodeEnded(position, outcome))
+
+    with TrajectoryWriter(folder, args.seed, announce) as writer:
         try:
             for ended in playing:
                 writer.write(ended)
@@ -195,49 +196,6 @@ def _play(
                 writer.write((only.position, *only.finish(reason)))
     connection.send(BatchFailed(reason, left) if reason else BatchDone())
     return not reason
-
-
-class _Writer:
-    """Writes episodes in a thread: packing and disks are slow, and neither needs the interpreter.
-
-    Args:
-        folder: Where to.
-        seed: The agent's seed.
-        connection: Who is told of each episode that is on the disk.
-    """
-
-    def __init__(self, folder: StudyFolder, seed: int, connection: Connection) -> None:
-        self._folder, self._seed, self._connection = folder, seed, connection
-        self._pool = ThreadPoolExecutor(1)
-        self._waiting: list[tuple[int, Outcome, Future[None]]] = []
-
-    def __enter__(self) -> _Writer:
-        return self
-
-    def __exit__(self, *_: object) -> Literal[False]:
-        try:
-            self._announce(0)
-        finally:
-            self._pool.shutdown()
-        return False
-
-    def write(self, ended: Ended) -> None:
-        """Hands an episode over; waits while too many are on their way.
-
-        Raises:
-            OSError: An earlier one could not be written.
-        """
-        position, outcome, text = ended
-        future = self._pool.submit(self._folder.write_trajectory, self._seed, position, text)
-        self._waiting.append((position, outcome, future))
-        self._announce(_BACKLOG)
-
-    def _announce(self, most: int) -> None:
-        """Tells of those that are written, and waits until at most so many are not."""
-        while self._waiting and (len(self._waiting) > most or self._waiting[0][2].done()):
-            position, outcome, future = self._waiting.pop(0)
-            future.result()
-            self._connection.send(EpisodeEnded(position, outcome))
 
 
 def _watching(clock: Clock) -> Watch:

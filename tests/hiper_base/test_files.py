@@ -26,6 +26,20 @@ def test_a_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path: Path) ->
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_whoever_reads_never_sees_half(tmp_path: Path, durable: bool) -> None:
+    path = tmp_path / "a.txt"
+    with replacing(path, durable=durable) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+    with pytest.raises(KeyboardInterrupt), replacing(path, durable=durable) as temporary:
+        temporary.write_text("other")
+        raise KeyboardInterrupt
+    assert path.read_text() == "half"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
+
+
 def test_the_temporary_name_keeps_the_suffix(tmp_path: Path) -> None:
     with replacing(tmp_path / "a.png") as temporary:
         assert temporary.suffix == ".png"

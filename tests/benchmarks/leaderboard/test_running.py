@@ -162,6 +162,16 @@ def test_a_lost_result_is_made_again(study: Path, panel: Panel) -> None:
     assert (study / "result.json").read_bytes() == before
 
 
+def test_damaged_episodes_are_played_again(study: Path, panel: Panel) -> None:
+    before = (study / "result.json").read_bytes()
+    files = StudyFolder(study)
+    files.trajectory_path(0, 4).write_bytes(b"")
+    files.trajectory_path(1, 1).write_bytes(b"\x1f\x8b")
+    run_study(study, Player("random"), panel, seeds=(0, 1))
+    assert (study / "result.json").read_bytes() == before
+    assert verify_study(study, panel=panel) == []
+
+
 def test_a_folder_keeps_its_study(study: Path, panel: Panel) -> None:
     with pytest.raises(StudyError, match=r"another study \(it differs in: seeds\)"):
         run_study(study, Player("random"), panel, seeds=(0, 1, 2))
