@@ -211,23 +211,22 @@ def permutation_p(differences: Sequence[float | Fraction], seed: int = 0) -> flo
 
 def comparison_table(comparison: Comparison) -> Table:
     """The comparison as a table for a terminal."""
-    title = f"{comparison.panel}: {comparison.tasks} tasks"
-    solved = comparison.solved
+    first, second, solved = comparison.first, comparison.second, comparison.solved
+    title = f"{comparison.panel}: {comparison.tasks} tasks\n1: {first.label}\n2: {second.label}"
     counts = (
-        f"Tasks solved by both: {solved.both}, only the first: {solved.only_first}, only the "
-        f"second: {solved.only_second}, neither: {solved.neither}."
+        f"Tasks solved by both: {solved.both}, only by 1: {solved.only_first}, only by 2: "
+        f"{solved.only_second}, by neither: {solved.neither}."
     )
     caption = "\n".join([counts, *comparison.remarks])
     table = Table(title=_plain(title), caption=_plain(caption), caption_justify="left")
-    table.add_column("")
-    for side in (comparison.first, comparison.second):
-        table.add_column(_plain(side.label), justify="right", overflow="fold")
-    for heading in ("difference", "95 % interval", "p"):
-        table.add_column(heading, justify="right")
-    _add(table, "success", comparison.success, percent=True)
+    table.add_column("", overflow="fold")
+    for heading in ("1", "2", "1 - 2", "95 %", "p"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    _add(table, "success, %", comparison.success, percent=True)
     _add(table, "score", comparison.score)
+    table.add_section()
     for name, part in comparison.per_task_type.items():
-        _add(table, f"success, {name} ({part.tasks})", part.success, percent=True)
+        _add(table, f"{name} ({part.tasks}), %", part.success, percent=True)
     return table
 
 
@@ -381,10 +380,14 @@ def _add(table: Table, name: str, difference: Difference, percent: bool = False)
     scale, digits = (100.0, 1) if percent else (1.0, 3)
     low, high = scale * difference.interval.low, scale * difference.interval.high
     table.add_row(
-        _plain(f"{name}, %" if percent else name),
+        _plain(name),
         f"{scale * difference.first:.{digits}f}",
         f"{scale * difference.second:.{digits}f}",
         f"{scale * difference.mean:+.{digits}f}",
         f"{low:+.{digits}f} to {high:+.{digits}f}",
-        "" if difference.p is None else f"{difference.p:.4f}",
+        "" if difference.p is None else _p_value(difference.p),
     )
+
+
+def _p_value(p: float) -> str:
+    return f"{p:.4f}" if p >= 1e-4 else "< 0.0001"

@@ -38,8 +38,8 @@ HOW_TO_READ = (
     "Success is the benchmark's own: reaching the step limit is none, and an episode in which the "
     "agent failed is lost. Bars are 95 % intervals of resampled tasks, each with all its seeds; "
     "the stroke is the mean.",
-    "Runs whose intervals overlap are not told apart by their rank. Two runs on one panel are "
-    "compared task by task by `hiper leaderboard compare`, which sees smaller differences.",
+    "Runs whose intervals overlap are not told apart by their rank. The command hiper leaderboard "
+    "compare takes two runs task by task and sees smaller differences.",
     "Turns, options, tokens and seconds are means of an episode. Seconds depend on the machine.",
 )
 REPLAYED = (

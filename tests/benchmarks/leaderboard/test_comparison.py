@@ -197,5 +197,15 @@ def test_the_table_shows_labels_as_they_are_written() -> None:
     assert "\x1b" not in shown
     assert "+50.0" in shown
     assert "+0.375" in shown
-    assert "success, pick (1), %" in shown
-    assert "only the first: 1" in shown
+    assert "pick (1), %" in shown
+    assert "only by 1: 1" in shown
+
+
+def test_the_table_fits_a_narrow_terminal() -> None:
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    ones, noughts = [[1.0]] * 60, [[0.0]] * 60
+    console.print(comparison_table(compare(result(ones, "One " * 20), result(noughts))))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "+100.0 to +100.0" in shown
+    assert "< 0.0001" in shown
+    assert max(map(len, shown.splitlines())) <= 80
