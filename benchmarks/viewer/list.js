@@ -145,12 +145,19 @@ class EpisodeList {
       if (place === at) item.firstChild.setAttribute("aria-current", "true");
       else item.firstChild.removeAttribute("aria-current");
     }
-    // Only the list itself scrolls, never the page.
-    const pane = byId("episodes"), item = this.items[at];
+    this.reveal();
+    // Items take their final height only when they come into view.
+    requestAnimationFrame(() => this.reveal());
+  }
+
+  // Scrolls the list, never the page, until the current entry can be seen.
+  reveal() {
+    const pane = byId("episodes"), item = this.items[this.shown.indexOf(this.current)];
     if (!item || pane.scrollHeight <= pane.clientHeight) return;
     const box = item.getBoundingClientRect(), frame = pane.getBoundingClientRect();
+    const bottom = Math.min(frame.bottom, innerHeight);
     if (box.top < frame.top) pane.scrollTop -= frame.top - box.top;
-    else if (box.bottom > frame.bottom) pane.scrollTop += box.bottom - frame.bottom;
+    else if (box.bottom > bottom) pane.scrollTop += box.bottom - bottom;
   }
 
   // The entry so many places after the current one, among those that pass the filters.

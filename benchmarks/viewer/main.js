@@ -56,7 +56,7 @@ class Viewer {
   async open(entry) {
     if (!entry) return;
     const rows = this.list.chosen(entry) || entry.sides.map((side) => side[0]);
-    history.replaceState(null, "", fragmentOf(rows));
+    this.write(fragmentOf(rows));
     await this.follow();
   }
 
@@ -64,14 +64,22 @@ class Viewer {
   remember() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
+      // Somebody may just have gone elsewhere.
+      if (location.hash !== this.address) return;
       const rows = this.sides.map((side) => side.row);
-      history.replaceState(null, "", fragmentOf(rows, this.sides.map((side) => side.turn + 1)));
+      this.write(fragmentOf(rows, this.sides.map((side) => side.turn + 1)));
     }, 120);
+  }
+
+  write(address) {
+    history.replaceState(null, "", location.href.split("#")[0] + address);
+    this.address = location.hash;
   }
 
   // Shows what the address names; without one, the list and its first episode.
   async follow() {
     clearTimeout(this.timer);
+    this.address = location.hash;
     const named = location.hash.length > 1;
     const found = readFragment(location.hash, this.list.entries);
     document.body.classList.toggle("reading", Boolean(found));
@@ -95,6 +103,7 @@ class Viewer {
       } else side.box.scrollTop = 0;
     });
     if (turns.every((turn) => turn <= 1)) byId("reader").scrollIntoView({ block: "start" });
+    this.list.reveal();
   }
 
   step(turns) { this.active.go(this.active.turn + turns, true); }
@@ -102,7 +111,8 @@ class Viewer {
   leave() {
     if (byId("search") === document.activeElement) byId("search").blur();
     else if (document.body.classList.contains("reading")) {
-      history.replaceState(null, "", location.href.split("#")[0]);
+      clearTimeout(this.timer);
+      this.write("");
       document.body.classList.remove("reading");
       const current = document.querySelector("#list [aria-current]");
       if (current) current.focus();

@@ -10,7 +10,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["NOT_WON", "Band", "Episode", "Head", "Kinds", "Place", "Run", "Tile", "bands_of", "plural"]
+__all__ = [
+    "NOT_WON",
+    "Band",
+    "Episode",
+    "Head",
+    "Kinds",
+    "Place",
+    "Run",
+    "Tile",
+    "bands_of",
+    "plural",
+]
 
 NOT_WON = "not won"
 """Outcome of an episode of which no more is known."""

@@ -12,10 +12,12 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from benchmarks.leaderboard.packing import whole
 from benchmarks.leaderboard.store import StudyError, StudyFolder
 from benchmarks.viewer.model import Head, Kinds, Place, Run, Tile
 from benchmarks.viewer.samples import SampleRun
@@ -47,7 +49,7 @@ def write_view(
     """Writes the page of a run, or of two side by side; a reader never sees half of it.
 
     Args:
-        run: A study folder, finished or not, or the folder of a training run.
+        run: A study folder, finished, unfinished or packed, or the folder of a training run.
         other: Another one, whose tasks are shown beside those of `run`.
         out: Where the page goes; `view.html` in the folder of `run` when left out.
         seed: Only episodes of this seed of the agent.
@@ -59,6 +61,7 @@ def write_view(
     Raises:
         StudyError: A folder is neither, is damaged, or has no episodes to show; or the page cannot
             be written.
+        HiperError: There are no data for the panel of a packed study.
     """
     page = render_view(run, other, seed=seed, max_episodes=max_episodes)
     path = run / VIEW_FILE if out is None else out
@@ -80,8 +83,13 @@ def render_view(
 ) -> Html:
     """The whole page; see :func:`write_view`."""
     kinds = Kinds()
-    runs = [open_run(path, kinds) for path in (run, other) if path is not None]
-    chosen = _choose(runs, seed, max_episodes)
+    with ExitStack() as copies:
+        folders = [copies.enter_context(whole(path)) for path in (run, other) if path is not None]
+        runs = [open_run(folder, kinds) for folder in folders]
+        return _render(runs, _choose(runs, seed, max_episodes))
+
+
+def _render(runs: Sequence[Run], chosen: Sequence[Sequence[Place]]) -> Html:
     packed, rows = [], []
     for number, (each, places) in enumerate(zip(runs, chosen, strict=True)):
         for place in places:
