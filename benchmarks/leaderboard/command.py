@@ -336,7 +336,7 @@ def _result_table(result: Result) -> Table:
 
 
 def _share(share: Share) -> str:
-    low, high = share.bootstrap.low, share.bootstrap.high
+    low, high = share.interval.low, share.interval.high
     return f"{100 * share.mean:.1f} %  [{100 * low:.1f}, {100 * high:.1f}]"
 
 

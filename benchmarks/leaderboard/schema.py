@@ -307,6 +307,16 @@ class Share(_Model):
     bootstrap: Interval
     wilson: Interval | None = None
 
+    @property
+    def interval(self) -> Interval:
+        """What both intervals cover together; to be shown where there is room for one.
+
+        Each knows what the other does not: resampled tasks are never better than the best of them,
+        and Wilson's interval takes all plays of a task as independent.
+        """
+        both = [self.bootstrap, *([self.wilson] if self.wilson else [])]
+        return Interval(low=min(each.low for each in both), high=max(each.high for each in both))
+
 
 class Passes(_Model):
     """pass^k: the chance that k plays of one task all succeed, averaged over tasks."""

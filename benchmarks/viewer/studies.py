@@ -122,7 +122,7 @@ def _tiles(figures: Figures) -> Iterator[Tile]:
     )
     yield Tile(
         "95 % interval",
-        _range(success.bootstrap),
+        _range(success.interval),
         "tasks resampled" + (f"; Wilson: {_range(wilson)}" if wilson else ""),
     )
     if figures.score != figures.success:

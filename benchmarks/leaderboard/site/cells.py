@@ -186,7 +186,7 @@ def _commits(commits: Sequence[str]) -> str:
 
 
 def _share_cell(name: str, share: Share, scale: Scale, *, percents: bool) -> Html:
-    low, high = share.bootstrap.low, share.bootstrap.high
+    low, high = share.interval.low, share.interval.high
     if percents:
         value, ends = percent(share.mean), f"{100 * low:.1f} to {100 * high:.1f}"
     else:

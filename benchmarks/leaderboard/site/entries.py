@@ -170,8 +170,8 @@ def _shares(figures: Figures) -> tuple[float, ...]:
     wilson = (success.wilson.low, success.wilson.high) if success.wilson else ()
     return (
         success.mean,
-        success.bootstrap.low,
-        success.bootstrap.high,
+        success.interval.low,
+        success.interval.high,
         *wilson,
         *(each.value for each in figures.passes),
         figures.invalid_action_rate,
