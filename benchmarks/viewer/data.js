@@ -30,6 +30,12 @@ function written(value, signed = false) {
   return (value < 0 ? "−" : signed && value > 0 ? "+" : "") + text;
 }
 
+function duration(seconds) {
+  if (seconds < 1e-3) return written(1e6 * seconds) + " µs";
+  if (seconds < 1) return written(1e3 * seconds) + " ms";
+  return seconds < 120 ? written(seconds) + " s" : written(seconds / 60) + " min";
+}
+
 // A kind of task as people write it.
 function spaced(name) { return name.replaceAll("_", " "); }
 

@@ -54,7 +54,7 @@ class Side {
     const tokens = total(content.turns.map((turn) => (turn.tokens || [])[1]));
     const facts = [spaced(row.type), plural(row.turns, "turn"), plural(row.bands.length, "option"),
       row.score === undefined ? null : "score " + written(row.score),
-      seconds === null ? null : written(seconds) + " s",
+      seconds === null ? null : duration(seconds),
       tokens === null ? null : plural(tokens, "token") + " written"];
     return make("header", {},
       make("h2", { tabindex: "-1" },

@@ -36,11 +36,12 @@ class EpisodeList {
     this.items = [];
     this.current = null;
     this.addSelects();
+    this.searches = 0;
     byId("search").addEventListener("input", () => this.filter());
-    byId("filters").addEventListener("submit", (event) => {
+    byId("deep").addEventListener("change", () => this.filter());
+    byId("filters").addEventListener("submit", async (event) => {
       event.preventDefault();
-      this.filter();
-      if (this.shown.length) open(this.shown[0]);
+      if (await this.filter() && this.shown.length) open(this.shown[0]);
     });
     byId("more").addEventListener("click", () => this.addPortion());
     const watch = new IntersectionObserver((seen) => {
@@ -92,14 +93,16 @@ class EpisodeList {
     return chosen;
   }
 
-  filter() {
+  // Shows the entries that pass; false if another search has begun meanwhile.
+  async filter() {
+    const search = ++this.searches, type = this.type.value;
     const words = byId("search").value.toLowerCase().split(/\s+/).filter(Boolean);
-    const type = this.type.value;
-    this.shown = this.entries.filter((entry) => {
-      const any = entry.sides[0][0];
-      return (type === ANY || any.type === type) && words.every((word) => entry.text.includes(word))
-        && this.chosen(entry) !== null;
-    });
+    const deep = byId("deep").checked && words.length ? await this.search(words, search) : null;
+    if (search !== this.searches) return false;
+    const says = (entry) => words.every((word) => entry.text.includes(word))
+      || (deep && entry.sides.flat().some((row) => deep.has(row)));
+    this.shown = this.entries.filter((entry) => (type === ANY || entry.sides[0][0].type === type)
+      && says(entry) && this.chosen(entry) !== null);
     this.items = [];
     byId("list").replaceChildren();
     const all = this.entries.length, few = this.shown.length;
@@ -107,6 +110,24 @@ class EpisodeList {
     byId("count").textContent = few === all ? plural(all, what)
       : few.toLocaleString("en") + " of " + plural(all, what);
     this.addPortion();
+    return true;
+  }
+
+  // The rows whose turns have all words; it takes a moment, since every episode is unpacked.
+  async search(words, search) {
+    const found = new Set();
+    for (const row of this.rows) {
+      if (row.number % 25 === 0) {
+        byId("count").textContent = "searching " + plural(this.rows.length - row.number, "episode");
+      }
+      // An episode that cannot be unpacked is named when it is opened.
+      const content = await unpack(row.number + 1).catch(() => ({ turns: [] }));
+      if (search !== this.searches) break;
+      const texts = content.turns.map((turn) => [turn.observation, turn.output, turn.action]);
+      const text = [textOf(row), texts.flat(), content.final].flat().join("\n").toLowerCase();
+      if (words.every((word) => text.includes(word))) found.add(row);
+    }
+    return found;
   }
 
   addPortion() {

@@ -125,7 +125,7 @@ def _tiles(figures: Figures) -> Iterator[Tile]:
         _range(success.interval),
         "tasks resampled" + (f"; Wilson: {_range(wilson)}" if wilson else ""),
     )
-    if figures.score != figures.success:
+    if (figures.score.mean, figures.score.se) != (success.mean, success.se):
         yield Tile("score", shown(figures.score.mean), f"± {shown(figures.score.se)}")
     yield Tile("turns an episode", shown(figures.turns), f"{shown(figures.turns_won)} when won")
     yield Tile("options an episode", shown(figures.options))

@@ -97,7 +97,7 @@ function factsOf(turn) {
     ["turn of the option", turn.option_step === undefined ? null : String(turn.option_step + 1)],
     ["option closed", turn.closed ? plural(turn.closed[0], "turn") + ", return "
       + written(turn.closed[1]) : null],
-    ["time", typeof turn.seconds === "number" ? written(turn.seconds) + " s" : null],
+    ["time", typeof turn.seconds === "number" ? duration(turn.seconds) : null],
     ["tokens read", typeof read === "number" ? read.toLocaleString("en") : null],
     ["tokens written", typeof wrote === "number" ? wrote.toLocaleString("en") : null],
   ].filter(([, value]) => value !== null);

@@ -233,6 +233,18 @@ def test_filters(reader: Reader, pages: dict[str, Path], mixed_study: Path) -> N
     )
     reader.choose("Search tasks and subgoals", "nothing has this")
     assert count() == 0
+    reader.choose("Search tasks and subgoals", "Looking quickly")
+    assert count() == 0
+    reader.run("document.getElementById('deep').click()")
+    reader.wait(f"document.querySelectorAll('#list li').length === {len(played)}")
+    reader.choose("Search tasks and subgoals", "turn 2: what quickly")
+    says = sum(any("Turn 2: what" in turn.output for turn in each.turns) for each in played)
+    reader.wait(f"document.querySelectorAll('#list li').length === {says}")
+    assert 0 < says < len(played)
+    reader.choose("Search tasks and subgoals", "")
+    assert count() == len(played)
+    reader.choose("Search tasks and subgoals", "nothing has this")
+    reader.wait("document.querySelectorAll('#list li').length === 0")
     reader.press(Keys.ESCAPE, "n", "p")
     reader.clean()
 
@@ -359,7 +371,7 @@ def test_figures_of_a_turn(reader: Reader, pages: dict[str, Path]) -> None:
     for text, value in ((shown[3], low), (shown[5], switch)):
         assert float(text.replace(MINUS, "-")) == pytest.approx(value, abs=6e-4)
     facts = str(reader.value("document.querySelector('.turn[aria-current] .facts').innerText"))
-    for fact in (f"tokens read\n{turns[1]['tokens'][0]:.0f}", "tokens written\n20", "0.25 s"):
+    for fact in (f"tokens read\n{turns[1]['tokens'][0]:.0f}", "tokens written\n20", "250 ms"):
         assert fact in facts
     lines = "document.querySelectorAll('.curves .line').length"
     assert reader.value(lines) == 3
