@@ -43,8 +43,9 @@ async function unpack(number) {
   if (typeof DecompressionStream === "undefined") {
     throw new Error("This browser is too old for this page: it has no DecompressionStream.");
   }
-  const text = byId("data-" + number).textContent;
-  const packed = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(byId("data-" + number).textContent);
+  const packed = new Uint8Array(letters.length);
+  for (let at = 0; at < letters.length; at += 1) packed[at] = letters.charCodeAt(at);
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Response(stream).json();
 }

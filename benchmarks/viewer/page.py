@@ -25,6 +25,7 @@ from benchmarks.viewer.skeleton import HELP, LIST, READER
 from benchmarks.viewer.studies import StudyRun
 from hiper_agents.training.records import SAMPLES_FILE
 from hiper_agents.training.report.markup import Html, element, trusted
+from hiper_base.errors import HiperError
 from hiper_base.files import replacing
 
 __all__ = ["VIEW_FILE", "render_view", "write_view"]
@@ -60,8 +61,7 @@ def write_view(
 
     Raises:
         StudyError: A folder is neither, is damaged, or has no episodes to show; or the page cannot
-            be written.
-        HiperError: There are no data for the panel of a packed study.
+            be written, or there are no data to play a packed study again.
     """
     page = render_view(run, other, seed=seed, max_episodes=max_episodes)
     path = run / VIEW_FILE if out is None else out
@@ -83,10 +83,20 @@ def render_view(
 ) -> Html:
     """The whole page; see :func:`write_view`."""
     kinds = Kinds()
+    paths = [path for path in (run, other) if path is not None]
     with ExitStack() as copies:
-        folders = [copies.enter_context(whole(path)) for path in (run, other) if path is not None]
-        runs = [open_run(folder, kinds) for folder in folders]
+        runs = [open_run(_unpacked(path, copies), kinds) for path in paths]
         return _render(runs, _choose(runs, seed, max_episodes))
+
+
+def _unpacked(path: Path, copies: ExitStack) -> Path:
+    """A folder with its trajectories: the same one, or a copy that ends with the stack."""
+    try:
+        return copies.enter_context(whole(path))
+    except StudyError:
+        raise
+    except HiperError as error:
+        raise StudyError(f"the packed study {path} cannot be played again: {error}") from error
 
 
 def _render(runs: Sequence[Run], chosen: Sequence[Sequence[Place]]) -> Html:

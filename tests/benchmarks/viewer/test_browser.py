@@ -254,6 +254,7 @@ def test_a_list_grows_as_it_is_read(reader: Reader, make_study: MakeStudy, tmp_p
     reader.open(write_view(study, out=tmp_path / "long.html"))
     total = 23 * TASKS
     assert len(reader.listed) < total
+    assert reader.value("kept.size") == 1  # other episodes are packed until they are looked at
     reader.run("document.getElementById('more').scrollIntoView()")
     reader.wait("document.querySelectorAll('#list li').length > 60")
     last = f"#seed-21/{TASKS - 1}/2"

@@ -228,6 +228,15 @@ def test_a_packed_study_is_played_again(make_study: MakeStudy, tmp_path: Path) -
     assert data_of(render_view(packed)) == data_of(render_view(study))
 
 
+def test_a_packed_study_needs_its_data(
+    make_study: MakeStudy, tmp_path: Path, no_data: Path
+) -> None:
+    packed = StudyFolder(pack(make_study(quitter, seeds=(0,)), tmp_path / "packed"))
+    packed.write("panel.json", packed.panel().model_copy(update={"split": "valid_seen"}))
+    with pytest.raises(StudyError, match="cannot be played again"):
+        render_view(packed.path)
+
+
 def _trajectory(files: StudyFolder) -> Path:
     return files.trajectory_path(0, 1)
 
