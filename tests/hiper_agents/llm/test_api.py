@@ -174,9 +174,7 @@ def test_an_answer_that_comes_too_slowly_is_given_up():
     """Every piece of it comes in time, the whole does not."""
     with serving(lambda body: LOOK, drip=0.02) as server:
         begun = time.monotonic()
-        with pytest.raises(
-            AgentError, match=r"ReadTimeout: no whole answer in 0\.2 s"
-        ):
+        with pytest.raises(AgentError, match=r"ReadTimeout: no whole answer in 0\.2 s"):
             ask(server, timeout=0.2, retries=1)
         assert time.monotonic() - begun < 2
 
