@@ -89,8 +89,8 @@ class Agent(Protocol):
     def act(self, observations: Sequence[str], infos: Sequence[Mapping[str, Any]]) -> Sequence[str]:
         """Chooses the next action of every slot.
 
-        Slots whose episode has ended repeat their last observation and info; what is returned for
-        them is ignored.
+        A slot whose episode has ended is shown once more what it acted on last, the very same
+        objects; what is returned for it is ignored.
 
         Args:
             observations: One text per slot.

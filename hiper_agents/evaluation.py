@@ -138,22 +138,29 @@ def _play(
     agent: Agent, episodes: Sequence[Episode], records: Sequence[EpisodeRecord]
 ) -> Iterator[EpisodeRecord]:
     """Plays a chunk to its end and yields each episode's record, filled, as it ends."""
+    observations = [episode.observation for episode in episodes]
+    infos: list[Mapping[str, Any]] = [episode.info for episode in episodes]
     while not all(episode.ended for episode in episodes):
-        actions = _act(agent, episodes)
-        for episode, record, action in zip(episodes, records, actions, strict=True):
+        actions = _act(agent, episodes, observations, infos)
+        for slot, (episode, record) in enumerate(zip(episodes, records, strict=True)):
             if episode.ended:
                 continue
-            before = episode.info
-            _, _, terminated, truncated, after = episode.step(action)
-            record.add(before, after, truncated)
+            observation, _, terminated, truncated, after = episode.step(actions[slot])
+            record.add(infos[slot], after, truncated)
             if terminated or truncated:
+                # The slot keeps what it was shown last, by which agents can tell.
                 yield record
+            else:
+                observations[slot], infos[slot] = observation, after
 
 
-def _act(agent: Agent, episodes: Sequence[Episode]) -> list[str]:
+def _act(
+    agent: Agent,
+    episodes: Sequence[Episode],
+    observations: Sequence[str],
+    infos: Sequence[Mapping[str, Any]],
+) -> list[str]:
     """The agent's actions, checked, with an error that says where the agent failed."""
-    observations = [episode.observation for episode in episodes]
-    infos = [episode.info for episode in episodes]
     try:
         actions = list(agent.act(observations, infos))
     except HiperError:

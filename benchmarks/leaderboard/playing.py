@@ -77,8 +77,8 @@ def play(
     live = list(range(len(episodes)))
     failed: set[int] = set()
     _call(lambda: agent.reset([task.info for task in tasks]), watch, recorders)
+    shown = [(episode.observation, episode.info) for episode in episodes]
     while live:
-        shown = [(episode.observation, episode.info) for episode in episodes]
         unfinished = [recorders[slot] for slot in live]
         begun = time.perf_counter()
         outputs = _act(agent, shown, watch, unfinished)
@@ -103,6 +103,9 @@ def play(
             if episodes[slot].ended:
                 yield (recorders[slot].position, *recorders[slot].finish())
         live = [slot for slot in live if not episodes[slot].ended and slot not in failed]
+        for slot in live:
+            # A slot that has ended keeps what it was shown last, by which agents can tell.
+            shown[slot] = (episodes[slot].observation, episodes[slot].info)
 
 
 def _act(
