@@ -90,6 +90,6 @@ class Curves {
     const triple = this.turns[turn][this.kind] || [];
     this.legend.replaceChildren(...HEADS.map((name, head) => make("span", {},
       make("i", { class: "swatch c" + head }), name,
-      make("b", {}, written(triple[head], this.kind === "advantages")))));
+      make("b", {}, aligned(triple[head], this.kind === "advantages")))));
   }
 }

@@ -30,10 +30,17 @@ function written(value, signed = false) {
   return (value < 0 ? "−" : signed && value > 0 ? "+" : "") + text;
 }
 
+// The same with three decimals, for numbers that stand below one another.
+function aligned(value, signed = false) {
+  const text = written(value, signed);
+  if (typeof value !== "number" || Math.abs(value) >= 1000 || text.includes("e")) return text;
+  return text.replace(/[\d.]+$/, Math.abs(value).toFixed(3));
+}
+
 function duration(seconds) {
-  if (seconds < 1e-3) return written(1e6 * seconds) + " µs";
-  if (seconds < 1) return written(1e3 * seconds) + " ms";
-  return seconds < 120 ? written(seconds) + " s" : written(seconds / 60) + " min";
+  const [size, unit] = seconds < 1e-3 ? [1e-6, " µs"] : seconds < 1 ? [1e-3, " ms"]
+    : seconds < 120 ? [1, " s"] : [60, " min"];
+  return written(Number((seconds / size).toPrecision(3))) + unit;
 }
 
 // A kind of task as people write it.

@@ -166,13 +166,16 @@ class EpisodeList {
       if (place === at) item.firstChild.setAttribute("aria-current", "true");
       else item.firstChild.removeAttribute("aria-current");
     }
-    this.reveal();
-    // Items take their final height only when they come into view.
-    requestAnimationFrame(() => this.reveal());
   }
 
-  // Scrolls the list, never the page, until the current entry can be seen.
-  reveal() {
+  // Scrolls the list, never the page, until the current entry can be seen: items take their height
+  // only when they come into view, and push it away again.
+  reveal(frames = 4) {
+    this.scroll();
+    if (frames) requestAnimationFrame(() => this.reveal(frames - 1));
+  }
+
+  scroll() {
     const pane = byId("episodes"), item = this.items[this.shown.indexOf(this.current)];
     if (!item || pane.scrollHeight <= pane.clientHeight) return;
     const box = item.getBoundingClientRect(), frame = pane.getBoundingClientRect();

@@ -37,6 +37,7 @@ class Viewer {
       const rows = this.sides.map((each) => (each === side ? row : each.row));
       const turns = this.sides.map((each) => (each === side ? 1 : each.turn + 1));
       this.show(this.list.entryOf(rows[0]), rows, turns);
+      this.list.reveal();
       this.remember();
     }
   }

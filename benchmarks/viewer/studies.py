@@ -114,7 +114,7 @@ class StudyRun:
 
 def _tiles(figures: Figures) -> Iterator[Tile]:
     success = figures.success
-    wilson = success.wilson
+    won = f"{shown(figures.turns_won)} when won" if figures.turns_won is not None else ""
     yield Tile(
         "success",
         f"{100 * success.mean:.1f} % ± {100 * success.se:.1f}",
@@ -123,11 +123,11 @@ def _tiles(figures: Figures) -> Iterator[Tile]:
     yield Tile(
         "95 % interval",
         _range(success.interval),
-        "tasks resampled" + (f"; Wilson: {_range(wilson)}" if wilson else ""),
+        "resampled tasks and Wilson's, together" if success.wilson else "of resampled tasks",
     )
     if (figures.score.mean, figures.score.se) != (success.mean, success.se):
         yield Tile("score", shown(figures.score.mean), f"± {shown(figures.score.se)}")
-    yield Tile("turns an episode", shown(figures.turns), f"{shown(figures.turns_won)} when won")
+    yield Tile("turns an episode", shown(figures.turns), won)
     yield Tile("options an episode", shown(figures.options))
     yield Tile(
         "inadmissible actions",

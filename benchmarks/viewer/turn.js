@@ -79,7 +79,7 @@ function creditOf(turn) {
   if (!turn.values && !turn.advantages) return null;
   const line = (name, triple, signed) => make("tr", {}, make("th", { scope: "row" }, name),
     HEADS.map((_, head) => make("td", { title: signed && head === 1 && triple[head] === null
-      ? "no subgoal was chosen in this turn" : null }, written(triple[head], signed))));
+      ? "no subgoal was chosen in this turn" : null }, aligned(triple[head], signed))));
   return make("table", { class: "credit" },
     make("thead", {}, make("tr", {}, make("td"), ["low", "high", "switch"].map((name, head) =>
       make("th", { scope: "col", title: HEADS[head] },

@@ -127,10 +127,8 @@ def test_equal_runs_give_equal_pages(mixed_study: Path) -> None:
 def test_a_finished_study_says_how_well_it_did(expert_study: Path) -> None:
     page, figures = render_view(expert_study), StudyFolder(expert_study).result().figures
     assert f"{100 * figures.success.mean:.1f} % ± {100 * figures.success.se:.1f}" in page
-    low, high = figures.success.bootstrap.low, figures.success.bootstrap.high
+    low, high = figures.success.interval.low, figures.success.interval.high
     assert f"{100 * low:.1f} to {100 * high:.1f} %" in page
-    assert figures.success.wilson
-    assert f"Wilson: {100 * figures.success.wilson.low:.1f} to " in page
     assert "Unfinished" not in page
 
 
