@@ -77,9 +77,9 @@ def test_it_learns_what_turns_are_worth(learning: ModuleType) -> None:
     np.testing.assert_allclose(batch.value_low, expected, atol=0.35)
     assert figures.keys() == {"twin_q", "twin_v"}
     # The lower twin is given.
-    read = critic._kept[-1].features.float()
+    read, rows = critic.learner.kept[-1], torch.arange(6)
     with torch.no_grad():
-        twins = critic.online.q_values(read), critic.online.values(read)
+        twins = critic.learner.online.q_values(read, rows), critic.learner.online.values(read, rows)
     for given, pair in zip((batch.q_value, batch.value_low), twins, strict=True):
         np.testing.assert_allclose(given, np.minimum(*pair.numpy()), rtol=1e-5)
         assert not torch.equal(*pair)

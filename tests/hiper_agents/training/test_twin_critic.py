@@ -17,7 +17,8 @@ from hiper_agents.compact.player import Player
 from hiper_agents.estimators import Needs
 from hiper_agents.training.collect import collect
 from hiper_agents.training.run import TrainConfig
-from hiper_agents.training.twin_critic import Turns, TwinCriticConfig, TwinCriticProvider, following
+from hiper_agents.training.twin_critic import Turns, TwinCriticConfig, TwinCriticProvider
+from hiper_agents.training.twin_learner import following
 
 CONFIG = TrainConfig(gamma=0.5, twin_critic=TwinCriticConfig(epochs=2, warm_up=0, minibatch=64))
 
@@ -69,7 +70,14 @@ def test_the_next_turn_of_the_same_episode_follows(
 def test_iterations_keep_their_own_followers() -> None:
     def turns(after: list[int]) -> Turns:
         empty = torch.zeros(len(after), 1)
-        return Turns(empty, empty.long(), empty, empty.long(), empty[:, 0], torch.tensor(after))
+        return Turns(
+            reward=empty[:, 0],
+            following=torch.tensor(after),
+            state=empty,
+            state_types=empty.long(),
+            action=empty,
+            action_types=empty.long(),
+        )
 
     joined = Turns.concatenate([turns([1, -1]), turns([2, 2, -1])])
     assert joined.following.tolist() == [1, -1, 4, 4, -1]
@@ -114,9 +122,12 @@ def test_it_learns_what_turns_are_worth(levers: ModuleType) -> None:
 
 def test_the_lower_twin_is_given(levers: ModuleType) -> None:
     buffer, provider, _ = played(levers, CONFIG, 1)
-    turns, rows = provider._kept[-1], torch.arange(len(buffer))
+    turns, rows = provider.learner.kept[-1], torch.arange(len(buffer))
     with torch.no_grad():
-        twins = provider.online.q_values(turns, rows), provider.online.values(turns, rows)
+        twins = (
+            provider.learner.online.q_values(turns, rows),
+            provider.learner.online.values(turns, rows),
+        )
     batch = buffer.batch()
     assert batch.q_value is not None
     for given_values, pair in zip((batch.q_value, batch.value_low), twins, strict=True):
@@ -135,5 +146,5 @@ def test_nothing_is_better_than_expected_while_it_warms_up(levers: ModuleType) -
 def test_only_recent_iterations_are_kept(levers: ModuleType) -> None:
     config = replace(CONFIG, twin_critic=TwinCriticConfig(epochs=1, kept=2))
     buffer, provider, _ = played(levers, config, 3)
-    assert len(provider._kept) == 2
-    assert len(provider._kept[-1].reward) == len(buffer)
+    assert len(provider.learner.kept) == 2
+    assert len(provider.learner.kept[-1].reward) == len(buffer)
