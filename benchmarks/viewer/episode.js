@@ -97,6 +97,7 @@ class Side {
       class: turn.format_valid === false || turn.action_valid === false ? "bad"
         : turn.reward > 0 ? "good" : null,
       title: "turn " + (index + 1) + ": " + (turn.action || "malformed") })));
+    this.cells.classList.toggle("dense", this.lines.length > 120);
     this.counter = make("span", { class: "counter" });
     return make("div", { class: "timeline" },
       this.letter ? make("b", { class: "letter side" + this.number }, this.letter) : make("span"),
@@ -129,7 +130,6 @@ class Side {
     return make("section", { class: "end" },
       make("h3", {}, outcomeBadge(row, row.outcome, false), words),
       last ? null : make("p", { class: "empty" }, "There are no turns."),
-      row.failure ? make("p", { class: "text" }, row.failure) : null,
       row.outcome === "failed" && last && last.advantages ? make("p", { class: "muted" },
         "Advantages are those of an episode that is cut off after its last turn.") : null,
       content.final ? block("Last observation", make("p", { class: "text" }, content.final)) : null);

@@ -78,7 +78,10 @@ class EpisodeList {
   entryOf(row) { return this.entries.find((entry) => entry.sides[row.run].includes(row)); }
 
   // All plays of a row's task in its run, one a seed.
-  plays(row) { return this.rows.filter((each) => each.run === row.run && each.id === row.id); }
+  plays(row) {
+    if (!row.id) return [row];
+    return this.rows.filter((each) => each.run === row.run && each.id === row.id);
+  }
 
   // The episodes of an entry that pass the filters, one a run; null if it does not pass.
   chosen(entry) {

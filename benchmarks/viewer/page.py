@@ -141,7 +141,7 @@ def _choose(runs: Sequence[Run], seed: int | None, max_episodes: int | None) -> 
     if len(runs) == 1:
         return [places[0][:max_episodes]]
     left, right = places
-    there = {place.task_id for place in right}
+    there = {place.task_id for place in right if place.task_id}
     shared = list(dict.fromkeys(p.task_id for p in left if p.task_id in there))[:max_episodes]
     if not shared:
         raise StudyError("the two runs have no task in common, so nothing can be compared")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -197,6 +198,28 @@ def test_pages_fit(
         )
     dark = reader.value("getComputedStyle(document.body).backgroundColor") == "rgb(16, 16, 16)"
     assert dark == (scheme == "dark")
+    reader.clean()
+
+
+def test_hundreds_of_options_fit(reader: Reader, expert_study: Path, tmp_path: Path) -> None:
+    files = StudyFolder(shutil.copytree(expert_study, tmp_path / "long"))
+    short = files.trajectory(1, 0)
+    turns = [
+        turn.model_copy(
+            update={"info": turn.info.model_copy(update={"option_boundary": True}), "details": None}
+        )
+        for turn in (short.turns * 50)[:300]
+    ]
+    long = short.model_copy(update={"turns": tuple(turns), "failure": "why " * 5000})
+    files.write_trajectory(1, 0, long.model_dump_json().encode())
+    reader.resize(360, 740)
+    reader.open(write_view(files.path), "#seed-1/0/299")
+    assert reader.value("document.querySelectorAll('.strip button').length") == 300
+    assert reader.value("document.documentElement.scrollWidth") == 360
+    ends = "['.strip', '.cells'].map((s) => document.querySelector(s).lastChild)"
+    right = reader.value(f"{ends}.map((each) => each.getBoundingClientRect().right)")
+    assert max(right) <= 360
+    assert right[0] == pytest.approx(right[1], abs=1)
     reader.clean()
 
 
