@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,12 @@ from benchmarks.leaderboard.panels import make_panel
 from benchmarks.leaderboard.schema import AgentSpec, Panel, Sitting, Study
 from benchmarks.leaderboard.store import StudyFolder
 from benchmarks.leaderboard.trajectories import TrajectoryRecorder
+from benchmarks.viewer import write_view
 from hiper_agents.environments import make_env
 from hiper_envs.core import Episode, HierarchicalTextEnv
 from hiper_envs.tags import render
+
+from .browsing import Reader
 
 ENV = "HiPER-ALFWorld-v0"
 MAX_TURNS = 14
@@ -189,3 +192,28 @@ def run_folder(tmp_path: Path) -> Path:
     (folder / "metrics.jsonl").write_text(json.dumps({"iteration": 1, "success": 0.5}) + "\n")
     (folder / "samples.json").write_text(json.dumps(samples))
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Reader]:
+    reader = Reader()
+    yield reader
+    reader.chromium.close()
+
+
+@pytest.fixture
+def reader(browser: Reader) -> Reader:
+    browser.resize(1280, 900)
+    return browser
+
+
+@pytest.fixture(scope="session")
+def pages(
+    mixed_study: Path, expert_study: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("pages")
+    return {
+        "mixed": write_view(mixed_study, out=folder / "mixed.html"),
+        "expert": write_view(expert_study, out=folder / "expert.html"),
+        "two": write_view(mixed_study, expert_study, out=folder / "two.html"),
+    }
