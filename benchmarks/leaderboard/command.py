@@ -5,22 +5,14 @@ Everything is done by functions of this package; this module reads flags and pri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
@@ -31,6 +23,7 @@ from benchmarks.leaderboard.running import Progress as StudyProgress
 from benchmarks.leaderboard.schema import Panel, Result, Share
 from benchmarks.leaderboard.store import StudyError, StudyFolder
 from benchmarks.leaderboard.verification import Finding, verify_study
+from hiper_agents.cli.bars import bar
 from hiper_agents.cli.values import JsonObject
 from hiper_base.errors import DataError
 from hiper_base.files import write_text
@@ -185,7 +178,7 @@ def _run(args: RunArgs, console: Console) -> int:
         args.agent, args.agent_options, "sampled" if args.sampled else "greedy", args.label
     )
     folder = args.out or Path("studies") / f"{player.spec().name.replace(':', '.')}-{panel.name}"
-    with _bar(console, "episodes") as update:
+    with bar(console, "episodes") as update:
 
         def on_progress(progress: StudyProgress) -> None:
             failed = f", {progress.failed} failed" if progress.failed else ""
@@ -295,7 +288,7 @@ def _checked(
     """Verifies a study, and says how that went under the name of the folder that was given."""
     try:
         panel = panels.get(StudyFolder(study).study().panel)
-        with _bar(console, folder.name) as update:
+        with bar(console, folder.name) as update:
             found = verify_study(
                 study, panel=panel, on_episode=lambda done, total: update(done, total, "")
             )
@@ -338,18 +331,3 @@ def _result_table(result: Result) -> Table:
 def _share(share: Share) -> str:
     low, high = share.interval.low, share.interval.high
     return f"{100 * share.mean:.1f} %  [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-@contextmanager
-def _bar(console: Console, what: str) -> Iterator[Callable[[int, int, str], None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        bar = progress.add_task(what, total=None, note="")
-        yield lambda done, total, note: progress.update(bar, completed=done, total=total, note=note)

@@ -1,25 +1,31 @@
 """Sample episodes of a training run, as the viewer shows them.
 
 The folder may be that of a run that goes on, and `samples.json` may hold anything: what is missing
-from it is missing from the page. Neither rewards nor how an episode ended are in it, so that there
-are values but no advantages.
+from it is missing from the page. Runs of older versions did not record rewards, nor how an episode
+ended, so that they have values but no advantages.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from benchmarks.leaderboard.store import StudyError
-from benchmarks.viewer.credit import values_in
+from benchmarks.viewer.credit import advantages_of, values_in
 from benchmarks.viewer.model import NOT_WON, Episode, Head, Kinds, Place, Tile, bands_of
-from hiper_agents.training.curves import shown
+from hiper_agents.training.curves import number, shown
 from hiper_agents.training.records import RunRecords, read_run
 from hiper_base.errors import HiperError
 
 __all__ = ["SampleRun"]
 
 MAX_NAME = 200
+NO_REWARDS = (
+    "An older version wrote these sample episodes, without rewards: there are values of the critic "
+    "but no advantages."
+)
 
 
 class SampleRun:
@@ -72,10 +78,7 @@ class SampleRun:
                 Tile("turns in training", shown(records.last("turns"))),
                 Tile("iterations", iterations),
             ],
-            notes=[
-                "Rewards are not recorded in sample episodes, so that there are values of the "
-                "critic but no advantages."
-            ],
+            notes=[] if _has_rewards(records.samples) else [NO_REWARDS],
         )
 
     def episode(self, place: Place) -> Episode:
@@ -91,12 +94,44 @@ class SampleRun:
             "id": place.task_id,
             "task": _text(sample.get("task")),
             "type": _text(sample.get("task_type")),
-            "outcome": "won" if sample.get("won") is True else NOT_WON,
+            "outcome": _outcome(sample),
             "failure": "",
             "turns": len(turns),
             "bands": bands_of(zip(subgoals, starts, strict=True), self._kinds),
         }
-        return Episode(row, {"turns": [_turn(turn) for turn in turns]})
+        values = [values_in(turn.get("values")) for turn in turns]
+        rewards = [number(turn.get("reward")) for turn in turns]
+        advantages = advantages_of(
+            values,
+            # One that is not there makes all advantages None.
+            [math.nan if reward is None else reward for reward in rewards],
+            starts,
+            terminated=sample.get("terminated") is True,
+            truncated=sample.get("truncated") is True and sample.get("terminated") is not True,
+        )
+        shown_turns = [
+            {
+                **_turn(turn),
+                **({} if rewards[i] is None else {"reward": rewards[i]}),
+                "values": values[i],
+                "advantages": advantages[i],
+            }
+            for i, turn in enumerate(turns)
+        ]
+        return Episode(row, {"turns": shown_turns})
+
+
+def _has_rewards(samples: list[dict[str, Any]]) -> bool:
+    turns = samples[0].get("turns")
+    first = turns[0] if isinstance(turns, list) and turns else None
+    return isinstance(first, dict) and "reward" in first
+
+
+def _outcome(sample: Mapping[str, Any]) -> str:
+    if sample.get("won") is True:
+        return "won"
+    ends = [name for name in ("terminated", "truncated") if sample.get(name) is True]
+    return {"terminated": "lost", "truncated": "truncated"}[ends[0]] if ends else NOT_WON
 
 
 def _begins(turns: list[dict[str, Any]], index: int) -> bool:
@@ -114,7 +149,6 @@ def _turn(turn: dict[str, Any]) -> dict[str, Any]:
         "switch": switch if isinstance(switch, bool) else None,
         "running": _text(turn.get("subgoal")),
         "action": _text(turn.get("action")),
-        "values": values_in(turn.get("values")),
     }
 
 

@@ -12,18 +12,11 @@ from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
 from hiper_agents.agent import CHECKPOINT_FILE, make_agent
+from hiper_agents.cli.bars import bar
 from hiper_agents.cli.values import JsonObject
 from hiper_agents.evaluation import evaluate
 from hiper_agents.provenance import write_json
@@ -80,12 +73,10 @@ def run(args: EvalArgs) -> None:
         options["device"] = args.device
     given = {"seed": args.seed, "greedy": greedy, "env": args.env}
     agent = make_agent(args.agent, **given | options)
-    with _progress(console) as progress:
-        bar = progress.add_task("episodes", total=None, won="")
+    with bar(console, "episodes") as update:
 
         def on_episode(done: int, total: int, won: int) -> None:
-            share = f"{100 * won / done:.1f} % solved" if done else ""
-            progress.update(bar, completed=done, total=total, won=share)
+            update(done, total, f"{100 * won / done:.1f} % solved" if done else "")
 
         result = evaluate(
             agent,
@@ -165,19 +156,6 @@ def result_table(result: Mapping[str, Any]) -> Table:
     table.add_section()
     table.add_row("steps a second", _number(result["steps_per_second"]))
     return table
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[won]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-    )
 
 
 def _with_error(figures: Mapping[str, Any], name: str) -> str:

@@ -6,15 +6,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
+from hiper_agents.cli.bars import bar
 from hiper_base.errors import MissingDependencyError
 
 try:
@@ -25,8 +18,6 @@ except ImportError as error:
     raise MissingDependencyError(
         f'language models need {error.name}, which comes with: pip install "hiper-gym[agents]"'
     ) from error
-
-_SECONDS_BETWEEN_LINES = 10.0
 
 
 @dataclass(frozen=True)
@@ -46,18 +37,11 @@ def run(args: SftArgs) -> None:
         sft(config, args.out, resume=args.resume).ranks.leave()
         return
     console = Console()
-    printed = -_SECONDS_BETWEEN_LINES
-    with _progress(console) as progress:
-        bar = progress.add_task("steps", total=None, loss="")
+    with bar(console, "steps") as update:
 
         def show(metrics: Metrics, trainer: SupervisedTrainer) -> None:
-            nonlocal printed
             loss = f"loss {metrics['losses']['token']:.3f} a token"
-            total = trainer.total_steps
-            progress.update(bar, completed=trainer.step, total=total, loss=loss)
-            if not console.is_terminal and trainer.seconds - printed >= _SECONDS_BETWEEN_LINES:
-                printed = trainer.seconds
-                console.print(f"step {trainer.step} of {total} | {loss}", highlight=False)
+            update(trainer.step, trainer.total_steps, loss)
 
         trainer = sft(config, args.out, resume=args.resume, on_iteration=show)
     trainer.ranks.leave()
@@ -68,17 +52,4 @@ def run(args: SftArgs) -> None:
         f"hiper train --agent llm --start {args.out} --env {trainer.config.env} --out runs/llm",
         highlight=False,
         soft_wrap=True,
-    )
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[loss]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
     )

@@ -50,8 +50,9 @@ def sample_episodes(
         actor: Plays.
 
     Returns:
-        JSON-able episodes: task_id, task, task_type, won, and turns with observation, subgoal,
-        option_id, boundary, switch, action and, if there is a critic, its three values.
+        JSON-able episodes: task_id, task, task_type, won, terminated, truncated, and turns with
+        observation, subgoal, option_id, boundary, switch, action, reward and, if there is a critic,
+        its three values.
     """
     first: dict[str, int] = {}
     for index, task_type in enumerate(source.task_types):
@@ -72,6 +73,8 @@ def sample_episodes(
             "task": episode.info["task"],
             "task_type": episode.info["task_type"],
             "won": episode.info["won"],
+            "terminated": episode.terminated,
+            "truncated": episode.truncated,
             "turns": played,
         }
         for episode, played in zip(episodes, turns, strict=True)
@@ -81,7 +84,7 @@ def sample_episodes(
 def _play(episode: Episode, text: str, values: Sequence[float] | None) -> dict[str, Any]:
     """Carries out one turn and says what it was."""
     observation = episode.observation
-    _, _, _, _, info = episode.step(text)
+    _, reward, _, _, info = episode.step(text)
     turn: dict[str, Any] = {
         "observation": observation,
         "subgoal": info["subgoal"],
@@ -89,5 +92,6 @@ def _play(episode: Episode, text: str, values: Sequence[float] | None) -> dict[s
         "boundary": info["option_boundary"],
         "switch": parse(text).switch,
         "action": info["action"],
+        "reward": reward,
     }
     return turn if values is None else {**turn, "values": list(values)}

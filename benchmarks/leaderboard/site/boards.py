@@ -164,9 +164,7 @@ def _figures(entry: Entry, of_type: tuple[int, str] | None) -> Figures | None:
 
 def _scale(figures: Sequence[Figures]) -> Scale:
     """From 0 to 1, and further where scores lie beyond."""
-    ends = [
-        end for each in figures for end in (each.score.interval.low, each.score.interval.high)
-    ]
+    ends = [end for each in figures for end in (each.score.interval.low, each.score.interval.high)]
     return Scale(min(0.0, *ends, 0.0), max(1.0, *ends, 1.0))
 
 

@@ -187,11 +187,29 @@ def test_the_samples_of_a_training_run(run_folder: Path) -> None:
     assert "no advantages" in page
 
 
+def test_samples_with_rewards_have_advantages(run_folder: Path) -> None:
+    path = run_folder / "samples.json"
+    samples = json.loads(path.read_text())
+    for sample, end in zip(samples, ("terminated", "truncated"), strict=True):
+        sample.update({"terminated": False, "truncated": False, end: True})
+        for place, turn in enumerate(sample["turns"]):
+            turn["reward"] = float(sample["won"] and place == len(sample["turns"]) - 1)
+    path.write_text(json.dumps(samples))
+    page = render_view(run_folder)
+    index, *contents = data_of(page)
+    assert [row["outcome"] for row in index["rows"]] == ["won", "truncated"]
+    turns = contents[0]["turns"]
+    assert [turn["reward"] for turn in turns] == [0.0, 0.0, 0.0, 1.0]
+    # The last turn's: the reward less what the low critic expected.
+    assert turns[-1]["advantages"][0] == pytest.approx(1.0 - turns[-1]["values"][0])
+    assert "no advantages" not in page
+
+
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
     lambda inner: st.lists(inner, max_size=4)
     | st.dictionaries(
-        st.sampled_from(["task_id", "task", "won", "turns", "subgoal", "boundary", "values", "x"]),
+        st.sampled_from(["task_id", "won", "truncated", "turns", "subgoal", "boundary", "values", "reward"]),
         inner,
         max_size=6,
     ),
