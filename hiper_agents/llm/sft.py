@@ -41,9 +41,9 @@ from hiper_agents.llm.prompts import PromptWriter
 from hiper_agents.llm.scoring import score
 from hiper_agents.llm.turns import TurnTokens
 from hiper_agents.llm.update import DivergedError
-from hiper_agents.training.config import CONFIG_FILE, instance
+from hiper_agents.training.config import instance
 from hiper_agents.training.loop import loop
-from hiper_agents.training.metrics import Metrics
+from hiper_agents.training.metrics import CONFIG_FILE, Metrics
 from hiper_agents.training.ranks import join
 from hiper_agents.training.state_files import read_checkpoint
 from hiper_base.errors import HiperError
@@ -91,6 +91,8 @@ class SftConfig(AgentConfig):
     """Time between checkpoints."""
     tensorboard: bool = True
     """Whether to write TensorBoard files."""
+    wandb_project: str = ""
+    """Project of Weights & Biases that is told the same; none when empty."""
 
     def __post_init__(self) -> None:
         for name in ("episodes", "epochs", "minibatch", "micro_tokens"):

@@ -15,12 +15,12 @@ from hiper_agents.compact.domain import domain_of, make_domain
 from hiper_agents.compact.network import NetworkConfig
 from hiper_agents.compact.slot import OptionKind, OptionRules
 from hiper_agents.training.kinds import part_of
+from hiper_agents.training.metrics import CONFIG_FILE
 from hiper_agents.training.ppo import PPOConfig
 from hiper_agents.training.settings import RunConfig
 from hiper_agents.training.twin_critic import TwinCriticConfig
 from hiper_base.errors import HiperError
 
-CONFIG_FILE = "config.json"
 _T = TypeVar("_T")
 
 

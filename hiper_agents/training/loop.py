@@ -29,6 +29,11 @@ class LoopSettings(Protocol):
         """Whether to write TensorBoard files."""
         ...
 
+    @property
+    def wandb_project(self) -> str:
+        """Project of Weights & Biases; "" for none."""
+        ...
+
 
 class Iterates(Protocol):
     """What goes on from iteration to iteration."""
@@ -84,8 +89,9 @@ def loop(
         while not trainer.is_finished:
             trainer.iterate()
         return trainer
+    config = trainer.config
     saved, between = time.monotonic(), True
-    with MetricsLog(run, logged, trainer.config.tensorboard) as log:
+    with MetricsLog(run, logged, config.tensorboard, config.wandb_project) as log:
         try:
             while not trainer.is_finished:
                 between = False
@@ -94,7 +100,7 @@ def loop(
                 log.write(metrics)
                 if on_iteration is not None:
                     on_iteration(metrics, trainer)
-                if time.monotonic() - saved >= trainer.config.checkpoint_seconds:
+                if time.monotonic() - saved >= config.checkpoint_seconds:
                     trainer.save(run)
                     saved = time.monotonic()
         finally:

@@ -14,11 +14,10 @@ from typing import Any
 
 from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.training.curves import Column, number
+from hiper_agents.training.metrics import CONFIG_FILE, METRICS_FILE
+from hiper_agents.training.samples import SAMPLES_FILE
 from hiper_base.errors import HiperError
 
-CONFIG_FILE = "config.json"
-METRICS_FILE = "metrics.jsonl"
-SAMPLES_FILE = "samples.json"
 _MARKS = (CONFIG_FILE, CHECKPOINT_FILE, METRICS_FILE)
 
 

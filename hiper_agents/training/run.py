@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from hiper_agents.agent import CHECKPOINT_FILE
-from hiper_agents.training.config import CONFIG_FILE, TrainConfig, config_for, read_config
+from hiper_agents.training.config import TrainConfig, config_for, read_config
 from hiper_agents.training.kinds import part_of
 from hiper_agents.training.loop import loop
-from hiper_agents.training.metrics import Metrics
+from hiper_agents.training.metrics import CONFIG_FILE, Metrics
 from hiper_agents.training.ranks import launched
 from hiper_agents.training.settings import RunConfig
 from hiper_agents.training.trainer import Trainer

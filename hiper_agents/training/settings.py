@@ -65,3 +65,5 @@ class RunConfig:
     """Time between checkpoints."""
     tensorboard: bool = True
     """Whether to write TensorBoard files."""
+    wandb_project: str = ""
+    """Project of Weights & Biases that is told the same; none when empty."""
