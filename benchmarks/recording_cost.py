@@ -1,9 +1,8 @@
 """What it costs to record every turn: the same play with and without, in pairs.
 
 `python -m benchmarks.recording_cost` plays 256 episodes side by side, again and again, once
-recorded into a study folder as the leaderboard does it and once forgotten. The cheapest agent there
-is (`random`) shows the cost against the bare environments; other agents think longer, and the cost
-is the same.
+recorded as the leaderboard does it and once forgotten. The cheapest agent there is (`random`) shows
+the cost against the bare environments; for other agents a turn costs the same.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class RecordingCostArgs:
     """Which tasks."""
     num_envs: int = 256
     """Episodes side by side."""
-    repeats: int = 10
+    repeats: int = 25
     """Pairs of plays of each agent."""
     seed: int = 0
     """Of the agents."""
@@ -101,8 +100,8 @@ def measure(agent: str, args: RecordingCostArgs, folder: StudyFolder) -> dict[st
         )
         if recorded:
             with TrajectoryWriter(folder, args.seed, lambda *_: None) as writer:
-                for ended in playing:
-                    writer.write(ended)
+                for each in playing:
+                    writer.write(each)
         else:
             for _ in playing:
                 pass

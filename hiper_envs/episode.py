@@ -101,6 +101,11 @@ class Episode:
         return self._state.observation
 
     @property
+    def parsed(self) -> ParsedAction:
+        """The latest text of the agent, as it was read; empty before the first."""
+        return self._parsed
+
+    @property
     def info(self) -> HierarchicalInfo:
         """What the agent is told about the latest step; a new dict after every step."""
         if self._info is None:

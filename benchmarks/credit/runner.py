@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.outcomes import RESULT_FILE, read_evaluations
 from benchmarks.credit.worker import EXIT_BUSY, EXIT_FAILED, EXIT_STOPPED, LOG_FILE, work
-from hiper_agents.training.records import METRICS_FILE
+from hiper_agents.training.metrics import METRICS_FILE
 
 __all__ = ["Failure", "Status", "cores", "run_cells", "turns_played"]
 

@@ -17,9 +17,16 @@ from pydantic_core import to_json
 from benchmarks.leaderboard.schema import SCHEMA_VERSION, Outcome, Trajectory, TurnInfo
 from hiper_envs.core import Episode
 from hiper_envs.episode import INFO_KINDS
-from hiper_envs.tags import parse
+from hiper_envs.tags import ParsedAction, parse
 
-__all__ = ["TrajectoryRecorder", "blocks_of", "clean_details", "trajectory_digest", "turn_info"]
+__all__ = ["TrajectoryRecorder", "blocks_of", "clean_details", "trajectory_digest"]
+
+_Blocks = tuple[str, bool, "str | None"]
+_Recorded = tuple[
+    str, tuple[str, ...], str, _Blocks, float, tuple[Any, ...], "dict[str, Any] | None"
+]
+"""Observation, admissible actions, output and its blocks, reward, what the info says of the step,
+and the rest of the info."""
 
 _REFERENCE_KEYS = ("reference_subgoal", "reference_boundary", "expert_action")
 _NOT_REPLAYED = frozenset({"failure", "seconds", "env_seconds", "sha256"})
@@ -44,7 +51,7 @@ class TrajectoryRecorder:
         self.seed = seed
         self.env_seconds = 0.0
         self._episode = episode
-        self._turns: list[tuple[str, Mapping[str, Any], str, float, Mapping[str, Any]]] = []
+        self._turns: list[_Recorded] = []
         self._details: list[Mapping[str, Any] | None] = []
         self._seconds: list[float] = []
 
@@ -57,7 +64,7 @@ class TrajectoryRecorder:
         seconds: float,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Adds a turn.
+        """Adds the turn that the episode has just played.
 
         Args:
             before: The observation and info that the agent acted on.
@@ -67,7 +74,19 @@ class TrajectoryRecorder:
             seconds: The agent's time.
             details: What the agent tells of the turn.
         """
-        self._turns.append((*before, output, reward, after))
+        observation, shown = before
+        # Values and not the infos themselves: of so many dicts, collecting garbage takes its toll.
+        self._turns.append(
+            (
+                observation,
+                shown["admissible_actions"],
+                output,
+                _blocks(output, self._episode.parsed),
+                reward,
+                _STEP_VALUES(after),
+                None if len(after) == _LEAST else _extra(after),
+            )
+        )
         self._details.append(details)
         self._seconds.append(seconds)
 
@@ -84,8 +103,8 @@ class TrajectoryRecorder:
             ended: Outcome = "lost" if episode.terminated else "truncated"
             outcome = "won" if info["won"] else ended
         places: dict[tuple[str, ...], int] = {}
-        turns = [_turn(turn, places) for turn in self._turns]
-        replayed = {
+        turns = [_json(_turn(turn, places)) for turn in self._turns]
+        before = {
             "schema_version": SCHEMA_VERSION,
             "task_id": info["task_id"],
             "task": info["task"],
@@ -99,22 +118,21 @@ class TrajectoryRecorder:
             "won": outcome == "won",
             "score": 0.0 if failed else float(info["score"]),
             "admissible": list(places),
-            "turns": turns,
-            "final_observation": episode.observation,
         }
-        core = _json(replayed)
-        digest = hashlib.sha256(core).hexdigest()
-        if any(self._details):
-            for turn, details in zip(turns, self._details, strict=True):
-                turn["details"] = clean_details(details)
-            core = _json(replayed)
+        # Piece by piece, since the digest is of the turns without their details.
+        head, tail = _json(before)[:-1], _json({"final_observation": episode.observation})[1:-1]
+        replayed = b'%b,"turns":[%b],%b' % (head, b",".join(turns), tail)
         rest = {
             "failure": failure,
             "seconds": self._seconds,
             "env_seconds": self.env_seconds,
-            "sha256": digest,
+            "sha256": hashlib.sha256(replayed + b"}").hexdigest(),
         }
-        return outcome, core[:-1] + b"," + _json(rest)[1:]
+        if any(self._details):
+            told = zip(turns, self._details, strict=True)
+            turns = [b'%b,"details":%b}' % (turn[:-1], _details(each)) for turn, each in told]
+            replayed = b'%b,"turns":[%b],%b' % (head, b",".join(turns), tail)
+        return outcome, b"%b,%b" % (replayed, _json(rest)[1:])
 
 
 def trajectory_digest(trajectory: Trajectory) -> str:
@@ -129,15 +147,6 @@ def trajectory_digest(trajectory: Trajectory) -> str:
     return hashlib.sha256(_json(values)).hexdigest()
 
 
-def turn_info(info: Mapping[str, Any]) -> dict[str, Any]:
-    """The info after a step as a trajectory keeps it: without what is said once for all turns."""
-    kept = dict(zip(_STEP_KEYS, _STEP_VALUES(info), strict=True))
-    kept["extra"] = (
-        {} if len(info) == _LEAST else {k: v for k, v in info.items() if k not in _OWN_KEYS}
-    )
-    return kept
-
-
 def blocks_of(output: str) -> tuple[str, bool, str | None]:
     """The thought, the switch and the subgoal in an agent's text; none of them if it is malformed.
 
@@ -150,13 +159,17 @@ def blocks_of(output: str) -> tuple[str, bool, str | None]:
         >>> blocks_of("look")
         ('', False, None)
     """
-    if "<" not in output:
+    return _blocks(output, parse(output))
+
+
+def _blocks(output: str, parsed: ParsedAction) -> tuple[str, bool, str | None]:
+    spans = parsed.spans
+    if spans.action is None:
         return "", False, None
-    parsed = parse(output)
-    if parsed.spans.action is None:
-        return "", False, None
+    if sum(span[1] - span[0] for span in spans if span is not None) == len(output):
+        return "", parsed.switch, parsed.subgoal
     outside, end = [], 0
-    for span in parsed.spans:
+    for span in spans:
         if span is not None:
             outside.append(output[end : span[0]])
             end = span[1]
@@ -179,25 +192,34 @@ def clean_details(details: Mapping[str, Any] | None) -> dict[str, Any] | None:
     )
 
 
-def _turn(
-    turn: tuple[str, Mapping[str, Any], str, float, Mapping[str, Any]],
-    places: dict[tuple[str, ...], int],
-) -> dict[str, Any]:
-    observation, before, output, reward, after = turn
-    thought, switch, subgoal = blocks_of(output)
+def _turn(turn: _Recorded, places: dict[tuple[str, ...], int]) -> dict[str, Any]:
+    observation, admissible, output, (thought, switch, subgoal), reward, values, extra = turn
+    info = dict(zip(_STEP_KEYS, values, strict=True))
+    info["extra"] = extra or {}
     return {
         "observation": observation,
-        "admissible": places.setdefault(before["admissible_actions"], len(places)),
+        "admissible": places.setdefault(admissible, len(places)),
         "output": output,
         "thought": thought,
         "switch": switch,
         "subgoal": subgoal,
         "reward": float(reward),
-        "info": turn_info(after),
+        "info": info,
     }
 
 
+def _extra(info: Mapping[str, Any]) -> dict[str, Any]:
+    """What a benchmark adds to its infos."""
+    return {name: value for name, value in info.items() if name not in _OWN_KEYS}
+
+
+def _details(details: Mapping[str, Any] | None) -> bytes:
+    return b"null" if details is None else _json(clean_details(details))
+
+
 def _clean(value: Any) -> Any:
+    if type(value) is float and math.isfinite(value):
+        return value
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):

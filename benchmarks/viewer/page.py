@@ -23,8 +23,8 @@ from benchmarks.viewer.model import Head, Kinds, Place, Run, Tile
 from benchmarks.viewer.samples import SampleRun
 from benchmarks.viewer.skeleton import HELP, LIST, READER
 from benchmarks.viewer.studies import StudyRun
-from hiper_agents.training.records import SAMPLES_FILE
 from hiper_agents.training.report.markup import Html, element, trusted
+from hiper_agents.training.samples import SAMPLES_FILE
 from hiper_base.errors import HiperError
 from hiper_base.files import replacing
 
