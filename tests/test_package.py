@@ -108,9 +108,26 @@ def test_wheel_holds_every_module_and_its_types(wheel: list[str]) -> None:
 
 def test_wheel_holds_no_data(wheel: list[str]) -> None:
     suffixes = (".zip", ".tw-pddl", ".pt", ".safetensors", ".npz", ".pyc")
-    assert [name for name in wheel if name.endswith(suffixes)] == []
+    shipped = "hiper_agents/compact/shipped/"  # the agents that come with the package
+    assert [n for n in wheel if n.endswith(suffixes) and not n.startswith(shipped)] == []
     top = {name.split("/")[0] for name in wheel}
     assert {name for name in top if not name.endswith(".dist-info")} <= set(PACKAGES)
+
+
+def test_wheel_holds_what_is_read_at_run_time(wheel: list[str]) -> None:
+    read = (
+        "benchmarks/panels/*.json",
+        "benchmarks/leaderboard/published.json",
+        "benchmarks/leaderboard/schemas/*.json",
+        "benchmarks/*/*.css",
+        "benchmarks/*/*.js",
+        "benchmarks/leaderboard/site/*.js",
+        "hiper_agents/compact/shipped/*/*",
+    )
+    for pattern in read:
+        names = {path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern)}
+        assert names
+        assert names <= set(wheel)
 
 
 def test_versions_agree() -> None:
