@@ -33,9 +33,14 @@ def test_whoever_reads_never_sees_half(tmp_path: Path, durable: bool) -> None:
         temporary.write_text("half")
         assert not path.exists()
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
-    with pytest.raises(KeyboardInterrupt), replacing(path, durable=durable) as temporary:
-        temporary.write_text("other")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with replacing(path, durable=durable) as temporary:
+            temporary.write_text("other")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert path.read_text() == "half"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.txt"]
 

@@ -209,7 +209,9 @@ def test_samples_with_rewards_have_advantages(run_folder: Path) -> None:
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
     lambda inner: st.lists(inner, max_size=4)
     | st.dictionaries(
-        st.sampled_from(["task_id", "won", "truncated", "turns", "subgoal", "boundary", "values", "reward"]),
+        st.sampled_from(
+            ["task_id", "won", "truncated", "turns", "subgoal", "boundary", "values", "reward"]
+        ),
         inner,
         max_size=6,
     ),
