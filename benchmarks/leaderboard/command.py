@@ -40,7 +40,8 @@ class RunArgs:
     """Plays a panel with an agent, every task once a seed; goes on where it was stopped."""
 
     agent: str
-    """A name in `hiper leaderboard agents`, the folder of a training run, or module:attribute."""
+    """The name of an agent (random, expert, compact, llm, api, or a plug-in's), the folder of a
+    training run, or module:attribute of one in development."""
     panel: str = "alfworld-valid-seen"
     """Name of a panel, or a manifest of one's own."""
     seeds: int = 3
@@ -248,15 +249,18 @@ def _pack(args: PackArgs, console: Console) -> int:
 
 def _panels(_args: PanelsArgs, console: Console) -> int:
     table = Table()
-    for column in ("panel", "tasks", "environment", "data", "on this machine"):
-        table.add_column(column, justify="right" if column == "tasks" else "left")
-    for name in panel_names():
+    names = panel_names()
+    table.add_column("panel", min_width=max(map(len, names)))
+    table.add_column("tasks", justify="right")
+    for column in ("data", "on this machine"):
+        table.add_column(column, overflow="fold")
+    for name in names:
         panel = load_panel(name)
         try:
             here = "; ".join(differences(panel)) or "yes"
         except DataError:
             here = "no data"
-        table.add_row(name, str(len(panel.tasks)), panel.env, panel.data_version, here)
+        table.add_row(name, str(len(panel.tasks)), panel.data_version, here)
     console.print(table)
     return OK
 
