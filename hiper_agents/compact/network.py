@@ -242,6 +242,8 @@ def _situation(
 
 
 def _log_softmax(scores: Tensor, choices: Choices, turns: int) -> Tensor:
-    padded = scores.new_full((turns, int(choices.position.max()) + 1), -torch.inf)
+    # A minibatch in which every turn keeps its option has no subgoals to choose among.
+    width = int(choices.position.max()) + 1 if len(scores) else 1
+    padded = scores.new_full((turns, width), -torch.inf)
     padded[choices.owner, choices.position] = scores
     return padded.log_softmax(1)

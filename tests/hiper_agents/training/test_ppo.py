@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 
+from hiper_agents.buffer import OptionRolloutBuffer
+from hiper_agents.compact.network import CompactNetwork, NetworkConfig
+from hiper_agents.compact.player import Player
 from hiper_agents.training import ppo
+from hiper_agents.training.collect import collect
 
 
 def test_the_clipped_surrogate_by_hand() -> None:
@@ -29,6 +34,24 @@ def test_a_head_is_averaged_over_its_own_turns() -> None:
 def test_entropy_leaves_padding_out() -> None:
     log_probs = torch.tensor([[0.5, 0.5, 0.0], [1.0, 0.0, 0.0]]).log()
     assert ppo._entropy(log_probs).item() == pytest.approx(math.log(2) / 2)
+
+
+def test_a_minibatch_without_a_boundary_teaches_the_planner_nothing(levers: ModuleType) -> None:
+    torch.manual_seed(0)
+    domain = levers.LeverDomain()
+    network = CompactNetwork(domain.sizes, NetworkConfig(keep_bias=3.0))
+    buffer = OptionRolloutBuffer()
+    player, rng = Player(network, domain), np.random.default_rng(0)
+    _, decisions = collect(player, levers.Source(), list(range(12)) * 4, buffer, rng, max_turns=6)
+    kept = np.flatnonzero(~decisions.boundary)
+    assert len(kept)
+    advantages = buffer.advantages("hae")
+    losses = ppo._losses(network, decisions, advantages, kept, ppo.PPOConfig(), critic=True)
+    assert losses["policy_subgoal"].item() == losses["value_high"].item() == 0.0
+    torch.autograd.backward(losses["total"])
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    assert any(gradient.abs().sum() > 0 for gradient in gradients)
 
 
 def test_minibatches_deal_every_turn_once() -> None:
