@@ -1,14 +1,18 @@
 """What it costs to record every turn: the same play with and without, in pairs.
 
 `python -m benchmarks.recording_cost` plays 256 episodes side by side, again and again, once
-recorded as the leaderboard does it and once forgotten. The cheapest agent there is (`random`) shows
-the cost against the bare environments; for other agents a turn costs the same.
+recorded as the leaderboard does it, until all of them are written, and once forgotten. An agent
+plays in a process of its own, another one writes. The cheapest agent there is (`random`) shows the
+cost against the bare environments; for other agents a turn costs about the same.
 """
 
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import time
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,15 +20,22 @@ from typing import Any
 
 import tyro
 
-from benchmarks.leaderboard.playing import play
-from benchmarks.leaderboard.schema import Outcome
+from benchmarks.leaderboard.inbox import Inbox
+from benchmarks.leaderboard.panels import make_panel
+from benchmarks.leaderboard.schema import Panel
 from benchmarks.leaderboard.store import StudyFolder
 from benchmarks.leaderboard.trajectories import TrajectoryRecorder
-from benchmarks.leaderboard.writing import TrajectoryWriter
+from benchmarks.leaderboard.worker import (
+    Batch,
+    BatchDone,
+    EpisodesEnded,
+    Ready,
+    WorkerArgs,
+    work,
+)
 from benchmarks.measuring import target
 from benchmarks.recording import record, summarise
-from hiper_agents.agent import make_agent
-from hiper_agents.environments import make_env
+from hiper_base.errors import HiperError
 
 __all__ = ["RecordingCostArgs", "measure"]
 
@@ -51,81 +62,107 @@ class RecordingCostArgs:
     """Another file for the record."""
 
 
-class _Recorder(TrajectoryRecorder):
-    """Records, and counts the turns."""
+class _Forgetter(TrajectoryRecorder):
+    """Keeps nothing of a turn but its time, by which turns are counted."""
 
-    turns = 0
-
-    def finish(self, failure: str = "") -> tuple[Outcome, bytes]:
-        """Gives the trajectory."""
-        _Recorder.turns += self._episode.turns
-        return super().finish(failure)
-
-
-class _Forgetter(_Recorder):
-    """Counts the turns and keeps nothing."""
-
-    def add(self, *_: object) -> None:
+    def add(
+        self,
+        before: tuple[str, Mapping[str, Any]],
+        output: str,
+        reward: float,
+        after: Mapping[str, Any],
+        seconds: float,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         """Forgets a turn."""
-
-    def finish(self, failure: str = "") -> tuple[Outcome, bytes]:
-        """Gives nothing."""
-        _Recorder.turns += self._episode.turns
-        return "lost", b""
+        self._seconds.append(seconds)
 
 
-def measure(agent: str, args: RecordingCostArgs, folder: StudyFolder) -> dict[str, Any]:
+class _Play:
+    """A process that plays the same episodes again and again.
+
+    Args:
+        args: Who plays.
+        folder: Where recorded episodes go; None to forget them.
+    """
+
+    def __init__(self, args: WorkerArgs, folder: StudyFolder | None) -> None:
+        context = multiprocessing.get_context("spawn")
+        orders, self._orders = context.Pipe(duplex=False)
+        ours, reports = context.Pipe(duplex=False)
+        clock = context.Value("d", 0.0, lock=False)
+        self._process = context.Process(target=work, args=(args, orders, reports, clock))
+        self._process.start()
+        orders.close()
+        reports.close()
+        self._inbox = Inbox(ours)
+        self._folder = folder
+        self._batch = Batch(tuple(range(len(args.panel.tasks))))
+        self._receive(Ready)
+        self.once()
+
+    def __enter__(self) -> _Play:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._orders.close()
+        self._process.join()
+
+    def once(self) -> tuple[int, float]:
+        """Plays all episodes; returns the turns, and the seconds until the last one was written."""
+        turns, begun = 0, time.perf_counter()
+        self._orders.send(self._batch)
+        while isinstance(message := self._receive(EpisodesEnded, BatchDone), EpisodesEnded):
+            recordings = message.recordings
+            turns += sum(len(each.seconds) for each in recordings)
+            if self._folder is not None:
+                seed = recordings[0].seed
+                self._folder.add_trajectories(seed, (each.json() for each in recordings))
+        return turns, time.perf_counter() - begun
+
+    def _receive(self, *kinds: type) -> Any:
+        message = self._inbox.receive()
+        if not isinstance(message, kinds):
+            raise HiperError(f"the agent cannot play: {message}")
+        return message
+
+
+def measure(agent: str, panel: Panel, args: RecordingCostArgs, folder: Path) -> dict[str, Any]:
     """Plays pairs; returns turns a second both ways, and what recording takes of them.
 
     Args:
         agent: Who plays.
+        panel: As many tasks as there are episodes side by side.
         args: The settings.
         folder: Where the recorded episodes go.
+
+    Raises:
+        HiperError: The agent failed.
     """
-    env = make_env(args.env, args.split)
-    positions = {place: place % len(env.source) for place in range(args.num_envs)}
-    player = make_agent(agent, seed=args.seed, greedy=True, env=args.env)
-
-    def once(recorded: bool) -> tuple[float, float]:
-        """Microseconds a turn, on the clock and of the processor."""
-        _Recorder.turns = 0
-        begun = time.perf_counter(), time.process_time()
-        playing = play(
-            player,
-            env.source,
-            positions,
-            max_turns=env.max_turns,
-            seed=args.seed,
-            recorder=_Recorder if recorded else _Forgetter,
-        )
-        if recorded:
-            with TrajectoryWriter(folder, args.seed, lambda *_: None) as writer:
-                for each in playing:
-                    writer.write(each)
-        else:
-            for _ in playing:
-                pass
-        ended_at = time.perf_counter(), time.process_time()
-        scale = 1e6 / _Recorder.turns
-        return scale * (ended_at[0] - begun[0]), scale * (ended_at[1] - begun[1])
-
-    once(True)
-    times: dict[bool, list[tuple[float, float]]] = {False: [], True: []}
-    for repeat in range(args.repeats):
-        # Which comes first changes, for a machine gets warmer and busier.
-        for recorded in (repeat % 2 == 0, repeat % 2 == 1):
-            times[recorded].append(once(recorded))
-    clock, processor = (
-        [(w[which], o[which]) for w, o in zip(times[True], times[False], strict=True)]
-        for which in (0, 1)
-    )
-    loss = summarise([100.0 * (1.0 - without / recorded) for recorded, without in clock])
+    rates: dict[bool, list[float]] = {False: [], True: []}
+    turns = 0
+    with ExitStack() as stack:
+        plays = {
+            recorded: stack.enter_context(
+                _Play(
+                    WorkerArgs(panel, agent, seed=args.seed, recorder=recorder),
+                    StudyFolder(folder) if recorded else None,
+                )
+            )
+            for recorded, recorder in ((False, _Forgetter), (True, TrajectoryRecorder))
+        }
+        for repeat in range(args.repeats):
+            # Which comes first changes, for a machine gets warmer and busier.
+            for recorded in (repeat % 2 == 0, repeat % 2 == 1):
+                turns, seconds = plays[recorded].once()
+                rates[recorded].append(turns / seconds)
+    pairs = zip(rates[True], rates[False], strict=True)
+    loss = summarise([100.0 * (1.0 - recorded / without) for recorded, without in pairs])
     return {
-        "turns": _Recorder.turns,
-        "steps_per_second_without": summarise([1e6 / without for _, without in clock]),
-        "steps_per_second_recorded": summarise([1e6 / recorded for recorded, _ in clock]),
+        "turns": turns,
+        "steps_per_second_without": summarise(rates[False]),
+        "steps_per_second_recorded": summarise(rates[True]),
         "loss_percent": loss,
-        "processor_microseconds_a_turn": summarise([a - b for a, b in processor]),
         "loss_below_5_percent": target(loss.median, at_most=5.0),
     }
 
@@ -133,10 +170,12 @@ def measure(agent: str, args: RecordingCostArgs, folder: StudyFolder) -> dict[st
 def main(args: RecordingCostArgs) -> None:
     """Measures all agents and writes the record."""
     begun = time.perf_counter()
+    panel = make_panel("any", "Any", args.env, args.split, data_version="any", syntax="any")
+    some = tuple(panel.tasks[place % len(panel.tasks)] for place in range(args.num_envs))
+    panel = panel.model_copy(update={"tasks": some})
     with TemporaryDirectory() as temporary:
         results = {
-            agent: measure(agent, args, StudyFolder(Path(temporary) / agent))
-            for agent in args.agents
+            agent: measure(agent, panel, args, Path(temporary) / agent) for agent in args.agents
         }
     path = record(
         "recording_cost",

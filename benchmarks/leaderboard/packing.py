@@ -70,8 +70,9 @@ def unpack(folder: str | Path, out: str | Path) -> Path:
     study, panel = source.study(), source.panel()
     env = make_env(panel.env, panel.split, **dict[str, Any](panel.env_options))
     for episode in _read(source.path / OUTPUTS_FILE):
-        text = _replayed(episode, study, panel, env)
-        files.write_trajectory(episode.seed, episode.position, text)
+        files.add_trajectories(episode.seed, [_replayed(episode, study, panel, env)])
+    for seed in study.seeds:
+        files.tidy(seed)
     _copy(source.path, files.path)
     return files.path
 
@@ -132,7 +133,7 @@ def _replayed(packed: PackedEpisode, study: Study, panel: Panel, env: Hierarchic
         recorder.add(shown, output, reward, episode.info, seconds, told)
     if not episode.ended and not packed.failure:
         raise StudyError(f"{where}: the outputs do not reach the episode's end")
-    return recorder.finish(packed.failure)[1]
+    return recorder.finish(packed.failure).json()
 
 
 def _copy(source: Path, target: Path) -> None:

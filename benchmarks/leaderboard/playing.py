@@ -11,16 +11,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from benchmarks.leaderboard.schema import Outcome
-from benchmarks.leaderboard.trajectories import TrajectoryRecorder
+from benchmarks.leaderboard.trajectories import Recording, TrajectoryRecorder
 from hiper_agents.agent import Agent
 from hiper_base.errors import HiperError
 from hiper_envs.core import Episode, TaskSource
 
-__all__ = ["AgentFailedError", "Ended", "play"]
-
-Ended = tuple[int, Outcome, bytes]
-"""Position of an episode's task in the panel, how it ended, and its trajectory as JSON."""
+__all__ = ["AgentFailedError", "play"]
 
 Watch = Callable[[], AbstractContextManager[object]]
 """Surrounds every call of the agent."""
@@ -46,8 +42,8 @@ def play(
     max_turns: int,
     seed: int,
     watch: Watch = nullcontext,
-    recorder: Callable[[Episode, int, int], TrajectoryRecorder] = TrajectoryRecorder,
-) -> Iterator[Ended]:
+    recorder: type[TrajectoryRecorder] = TrajectoryRecorder,
+) -> Iterator[list[Recording]]:
     """Plays episodes side by side to their ends.
 
     A slot that gets something else than text fails alone.
@@ -62,7 +58,7 @@ def play(
         recorder: Makes what records an episode.
 
     Yields:
-        Every episode as it ends.
+        The episodes that have ended, after every turn with which some do.
 
     Raises:
         AgentFailedError: The agent raised, or did not return one answer per slot. Nobody can say
@@ -85,11 +81,12 @@ def play(
         acted = time.perf_counter()
         details = _details(agent, len(episodes))
         share = (acted - begun) / len(live)
+        ended: list[Recording] = []
         for slot in live:
             problem = _problem(outputs[slot])
             if problem:
                 failed.add(slot)
-                yield (recorders[slot].position, *recorders[slot].finish(problem))
+                ended.append(recorders[slot].finish(problem))
                 continue
             episode = episodes[slot]
             reward = episode.play(outputs[slot])
@@ -99,9 +96,9 @@ def play(
         env_share = (time.perf_counter() - acted) / len(live)
         for slot in live:
             recorders[slot].env_seconds += env_share
-        for slot in live:
-            if episodes[slot].ended:
-                yield (recorders[slot].position, *recorders[slot].finish())
+        ended += [recorders[slot].finish() for slot in live if episodes[slot].ended]
+        if ended:
+            yield ended
         live = [slot for slot in live if not episodes[slot].ended and slot not in failed]
         for slot in live:
             # A slot that has ended keeps what it was shown last, by which agents can tell.

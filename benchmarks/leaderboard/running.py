@@ -1,7 +1,7 @@
 """Plays a panel into a study folder, and goes on with one that was begun.
 
-Every episode has its own file, which is written when it ends; the result is made of the files when
-the last one is there. So a study that is killed at any moment loses the episodes that were being
+Every episode is written when it ends; the result is made of what is written when the last one is
+there. So a study that is killed at any moment loses the episodes that were being
 played, and nothing else, and its result is that of a study that was not.
 """
 
@@ -155,8 +155,10 @@ def run_study(
             left = [place for place in range(len(panel.tasks)) if (seed, place) not in played]
             if left:
                 files.drop_result()
+                files.tidy(seed, set(range(len(panel.tasks))).difference(left))
             play_positions(
-                _worker_args(files, player, panel, seed),
+                _worker_args(player, panel, seed),
+                files,
                 left,
                 num_envs=num_envs,
                 timeout=timeout,
@@ -220,9 +222,9 @@ def _outcomes(files: StudyFolder, *, retry_failed: bool) -> dict[tuple[int, int]
     }
 
 
-def _worker_args(files: StudyFolder, player: Player, panel: Panel, seed: int) -> WorkerArgs:
+def _worker_args(player: Player, panel: Panel, seed: int) -> WorkerArgs:
     greedy = player.mode == "greedy"
-    return WorkerArgs(files.path, panel, player.agent, dict(player.options), greedy, seed)
+    return WorkerArgs(panel, player.agent, dict(player.options), greedy, seed)
 
 
 class _SittingLog:
@@ -254,6 +256,8 @@ class _SittingLog:
 
 def _conclude(files: StudyFolder, study: Study, panel: Panel) -> Result:
     """Makes the result and the costs of what is in the folder."""
+    for seed in study.seeds:
+        files.tidy(seed)
     rows, timings = [], []
     for trajectory in files.trajectories():
         rows.append(row_of(trajectory))

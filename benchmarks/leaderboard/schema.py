@@ -4,8 +4,8 @@ A study folder:
 
 - ``study.json``: :class:`Study`, what is to be played. Written first and never changed.
 - ``panel.json``: :class:`Panel`, on which tasks.
-- ``trajectories/seed-<seed>/<position>.json.gz``: :class:`Trajectory`, one episode each, written
-  when it ends; `position` is the task's place in the panel.
+- ``trajectories/seed-<seed>.jsonl.gz``: a line of :class:`Trajectory` for every episode, appended
+  when it ends and packed by itself; by position, the task's place in the panel, once all are there.
 - ``sittings.jsonl``: :class:`Sitting`, one line for every process that has played.
 - ``result.json``: :class:`Result`, once all episodes are there. It holds nothing that depends on
   the clock or on where the study was interrupted, so that equal play gives equal bytes.

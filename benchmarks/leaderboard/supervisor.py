@@ -1,4 +1,4 @@
-"""Has batches played by a process that may fail, and finds out whose fault it was.
+"""Has batches played by a process that may fail, writes them, and finds out whose fault it was.
 
 When the agent raises, returns nonsense, hangs or takes its process with it, nobody knows which of
 the episodes side by side is to blame. The batch is then halved, again and again, in a new process
@@ -12,16 +12,16 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from multiprocessing.connection import Connection
 from typing import Any
 
+from benchmarks.leaderboard.inbox import Inbox
 from benchmarks.leaderboard.schema import Outcome
 from benchmarks.leaderboard.store import StudyError, StudyFolder
-from benchmarks.leaderboard.trajectories import TrajectoryRecorder
+from benchmarks.leaderboard.trajectories import Recording, TrajectoryRecorder
 from benchmarks.leaderboard.worker import (
     Batch,
     BatchFailed,
-    EpisodeEnded,
+    EpisodesEnded,
     Problem,
     Ready,
     WorkerArgs,
@@ -36,6 +36,7 @@ OnEpisode = Callable[[int, Outcome], None]
 """Called with the position and the outcome of every episode that is written."""
 OnReady = Callable[[Ready], None]
 """Called once, when the agent has been made."""
+_Write = Callable[[Sequence[Recording]], None]
 
 _POLL_SECONDS = 0.05
 _END_SECONDS = 5.0
@@ -43,6 +44,7 @@ _END_SECONDS = 5.0
 
 def play_positions(
     args: WorkerArgs,
+    folder: StudyFolder,
     positions: Sequence[int],
     *,
     num_envs: int,
@@ -50,10 +52,11 @@ def play_positions(
     on_episode: OnEpisode,
     on_ready: OnReady,
 ) -> None:
-    """Plays tasks of a panel with one seed; when it returns, each has its file.
+    """Plays tasks of a panel with one seed; when it returns, all are written.
 
     Args:
-        args: Who plays what, and where to.
+        args: Who plays what.
+        folder: Where the episodes are written.
         positions: Places of the tasks in the panel.
         num_envs: Episodes side by side at most.
         timeout: Seconds after which a call of the agent counts as hung.
@@ -61,8 +64,18 @@ def play_positions(
         on_ready: Called when the agent is there.
 
     Raises:
-        StudyError: The agent or the environment cannot be made, or an environment failed.
+        StudyError: The agent or the environment cannot be made, an environment failed, or an
+            episode cannot be written.
     """
+
+    def write(recordings: Sequence[Recording]) -> None:
+        try:
+            folder.add_trajectories(args.seed, (each.json() for each in recordings))
+        except OSError as error:
+            raise StudyError(f"cannot write episodes to {folder.path}: {error}") from error
+        for each in recordings:
+            on_episode(each.position, each.outcome)
+
     todo = deque([tuple(positions)] if positions else [])
     player: _Player | None = None
     ready: Ready | None = None
@@ -74,37 +87,34 @@ def play_positions(
                 if again is None:
                     on_ready(ready)
                     todo = deque(_chunks(positions, min(num_envs, ready.max_batch or num_envs)))
-            failed = player.play(todo.popleft(), on_episode)
+            failed = player.play(todo.popleft(), write)
             if failed is None:
                 continue
             player.end()
             player = None
-            todo.extendleft(reversed(_blamed(args, failed, on_episode)))
+            todo.extendleft(reversed(_blamed(args, failed, write)))
     finally:
         if player is not None:
             player.end()
 
 
-def _blamed(args: WorkerArgs, failed: BatchFailed, on_episode: OnEpisode) -> list[tuple[int, ...]]:
+def _blamed(args: WorkerArgs, failed: BatchFailed, write: _Write) -> list[tuple[int, ...]]:
     """What is to be played again after a failure; a single episode is written off instead."""
     left = failed.unfinished
     if len(left) > 1:
         middle = len(left) // 2
         return [left[:middle], left[middle:]]
     if left:
-        _write_off(args, left[0], failed.reason)
-        on_episode(left[0], "failed")
+        write([_written_off(args, left[0], failed.reason)])
     return []
 
 
-def _write_off(args: WorkerArgs, position: int, reason: str) -> None:
-    """Writes an episode whose turns are lost with the process that played it."""
+def _written_off(args: WorkerArgs, position: int, reason: str) -> Recording:
+    """An episode whose turns are lost with the process that played it."""
     panel = args.panel
     source = make_env(panel.env, panel.split, **dict[str, Any](panel.env_options)).source
     task = source.open(source.index(panel.tasks[position].task_id))
-    recorder = TrajectoryRecorder(Episode(task, panel.max_turns), position, args.seed)
-    _, text = recorder.finish(reason)
-    StudyFolder(args.folder).write_trajectory(args.seed, position, text)
+    return TrajectoryRecorder(Episode(task, panel.max_turns), position, args.seed).finish(reason)
 
 
 def _chunks(positions: Sequence[int], size: int) -> list[tuple[int, ...]]:
@@ -118,13 +128,16 @@ class _Player:
         context = multiprocessing.get_context("spawn")
         self._timeout = timeout
         self._clock: Any = context.Value("d", 0.0, lock=False)
-        ours, theirs = context.Pipe()
-        self._connection: Connection = ours
+        orders, self._orders = context.Pipe(duplex=False)
+        ours, reports = context.Pipe(duplex=False)
         self._process = context.Process(
-            target=work, args=(args, theirs, self._clock), name=f"agent (seed {args.seed})"
+            target=work, args=(args, orders, reports, self._clock), name=f"agent (seed {args.seed})"
         )
         self._process.start()
-        theirs.close()
+        # Only the other process holds its ends, so that they close when it ends.
+        orders.close()
+        reports.close()
+        self._inbox = Inbox(ours)
 
     def ready(self) -> Ready:
         """Waits for the agent to be made, for as long as that takes: models are downloaded.
@@ -133,15 +146,15 @@ class _Player:
             StudyError: It cannot be.
         """
         try:
-            message = self._connection.recv()
-        except (EOFError, OSError):
+            message = self._inbox.receive()
+        except EOFError:
             raise StudyError(f"the agent's process ended while it began: {self._fate()}") from None
         if isinstance(message, Problem):
             raise StudyError(message.message)
         assert isinstance(message, Ready)
         return message
 
-    def play(self, batch: tuple[int, ...], on_episode: OnEpisode) -> BatchFailed | None:
+    def play(self, batch: tuple[int, ...], write: _Write) -> BatchFailed | None:
         """Plays a batch; returns what went wrong, if anything did.
 
         Raises:
@@ -149,16 +162,16 @@ class _Player:
         """
         unfinished = dict.fromkeys(batch)
         try:
-            self._connection.send(Batch(batch))
+            self._orders.send(Batch(batch))
             while True:
-                while not self._connection.poll(_POLL_SECONDS):
+                while (message := self._inbox.receive(_POLL_SECONDS)) is None:
                     if self._hangs():
                         reason = f"no answer within {self._timeout:g} seconds"
                         return BatchFailed(reason, tuple(unfinished))
-                message = self._connection.recv()
-                if isinstance(message, EpisodeEnded):
-                    del unfinished[message.position]
-                    on_episode(*message)
+                if isinstance(message, EpisodesEnded):
+                    write(message.recordings)
+                    for each in message.recordings:
+                        del unfinished[each.position]
                 elif isinstance(message, Problem):
                     raise StudyError(message.message)
                 else:
@@ -169,7 +182,7 @@ class _Player:
 
     def end(self) -> None:
         """Ends the process, however busy it is."""
-        self._connection.close()
+        self._orders.close()
         if self._hangs() or self._clock.value:
             self._process.kill()
         self._process.join(_END_SECONDS)

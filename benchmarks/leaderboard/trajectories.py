@@ -1,7 +1,8 @@
 """Episodes as they are recorded, and their digests.
 
-A recorder keeps references while an episode runs and writes JSON when it has ended, so that a turn
-costs next to nothing. It knows the `info` contract, and nothing of agents, panels or folders.
+A recorder keeps references while an episode runs, so that a turn costs next to nothing to whoever
+plays; the JSON is written from what it hands over, in another process. The module knows the `info`
+contract, and nothing of agents, panels or folders.
 """
 
 from __future__ import annotations
@@ -10,23 +11,20 @@ import hashlib
 import math
 from collections.abc import Mapping
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import to_json
 
 from benchmarks.leaderboard.schema import SCHEMA_VERSION, Outcome, Trajectory, TurnInfo
 from hiper_envs.core import Episode
 from hiper_envs.episode import INFO_KINDS
-from hiper_envs.tags import ParsedAction, parse
+from hiper_envs.tags import parse
 
-__all__ = ["TrajectoryRecorder", "blocks_of", "clean_details", "trajectory_digest"]
+__all__ = ["Recording", "TrajectoryRecorder", "blocks_of", "clean_details", "trajectory_digest"]
 
-_Blocks = tuple[str, bool, "str | None"]
-_Recorded = tuple[
-    str, tuple[str, ...], str, _Blocks, float, tuple[Any, ...], "dict[str, Any] | None"
-]
-"""Observation, admissible actions, output and its blocks, reward, what the info says of the step,
-and the rest of the info."""
+_Turn = tuple[str, tuple[str, ...], str, float, tuple[Any, ...], "dict[str, Any] | None"]
+"""Observation, admissible actions, output, reward, what the info says of the step, and the rest of
+the info."""
 
 _REFERENCE_KEYS = ("reference_subgoal", "reference_boundary", "expert_action")
 _NOT_REPLAYED = frozenset({"failure", "seconds", "env_seconds", "sha256"})
@@ -35,6 +33,55 @@ _STEP_VALUES = itemgetter(*_STEP_KEYS)
 _OWN_KEYS = frozenset(INFO_KINDS)
 # Those that are there without a reference: an info with no more of them has nothing extra.
 _LEAST = sum(name not in _REFERENCE_KEYS for name in INFO_KINDS)
+
+
+class Recording(NamedTuple):
+    """An episode that has ended, as another process can be told of it.
+
+    Attributes:
+        position: The task's place in the panel.
+        seed: The agent's seed.
+        outcome: How it ended.
+        failure: Why the agent failed; "" for an episode that came to its end.
+        ends: The other fields of a trajectory that are said once, in the order of the schema.
+        final_observation: What the last turn showed.
+        turns: The turns.
+        details: What the agent told of each.
+        seconds: The agent's time for each.
+        env_seconds: The environment's time for all.
+    """
+
+    position: int
+    seed: int
+    outcome: Outcome
+    failure: str
+    ends: dict[str, Any]
+    final_observation: str
+    turns: list[_Turn]
+    details: list[dict[str, Any] | None]
+    seconds: list[float]
+    env_seconds: float
+
+    def json(self) -> bytes:
+        """The episode as the JSON of a trajectory file."""
+        places: dict[tuple[str, ...], int] = {}
+        turns = [to_json(_turn(turn, places)) for turn in self.turns]
+        before = {**self.ends, "admissible": list(places)}
+        # Piece by piece, since the digest is of the turns without their details.
+        head = to_json(before)[:-1]
+        tail = to_json({"final_observation": self.final_observation})[1:-1]
+        replayed = b'%b,"turns":[%b],%b' % (head, b",".join(turns), tail)
+        rest = {
+            "failure": self.failure,
+            "seconds": self.seconds,
+            "env_seconds": self.env_seconds,
+            "sha256": hashlib.sha256(replayed + b"}").hexdigest(),
+        }
+        if any(self.details):
+            told = zip(turns, self.details, strict=True)
+            turns = [b'%b,"details":%b}' % (turn[:-1], to_json(each)) for turn, each in told]
+            replayed = b'%b,"turns":[%b],%b' % (head, b",".join(turns), tail)
+        return b"%b,%b" % (replayed, to_json(rest)[1:])
 
 
 class TrajectoryRecorder:
@@ -51,8 +98,8 @@ class TrajectoryRecorder:
         self.seed = seed
         self.env_seconds = 0.0
         self._episode = episode
-        self._turns: list[_Recorded] = []
-        self._details: list[Mapping[str, Any] | None] = []
+        self._turns: list[_Turn] = []
+        self._details: list[dict[str, Any] | None] = []
         self._seconds: list[float] = []
 
     def add(
@@ -76,35 +123,26 @@ class TrajectoryRecorder:
         """
         observation, shown = before
         # Values and not the infos themselves: of so many dicts, collecting garbage takes its toll.
+        extra = None if len(after) == _LEAST else _extra(after)
         self._turns.append(
-            (
-                observation,
-                shown["admissible_actions"],
-                output,
-                _blocks(output, self._episode.parsed),
-                reward,
-                _STEP_VALUES(after),
-                None if len(after) == _LEAST else _extra(after),
-            )
+            (observation, shown["admissible_actions"], output, reward, _STEP_VALUES(after), extra)
         )
-        self._details.append(details)
+        self._details.append(None if details is None else clean_details(details))
         self._seconds.append(seconds)
 
-    def finish(self, failure: str = "") -> tuple[Outcome, bytes]:
-        """Says how the episode ended, and gives it as the JSON of a trajectory file.
+    def finish(self, failure: str = "") -> Recording:
+        """Says how the episode ended, and hands over what it was.
 
         Args:
             failure: Why the agent failed; "" for an episode that came to its end.
         """
         episode, info = self._episode, self._episode.info
-        failed = bool(failure)
-        outcome: Outcome = "failed"
-        if not failed:
-            ended: Outcome = "lost" if episode.terminated else "truncated"
-            outcome = "won" if info["won"] else ended
-        places: dict[tuple[str, ...], int] = {}
-        turns = [_json(_turn(turn, places)) for turn in self._turns]
-        before = {
+        outcome: Outcome = "lost" if episode.terminated else "truncated"
+        if failure:
+            outcome = "failed"
+        elif info["won"]:
+            outcome = "won"
+        ends = {
             "schema_version": SCHEMA_VERSION,
             "task_id": info["task_id"],
             "task": info["task"],
@@ -116,23 +154,20 @@ class TrajectoryRecorder:
             "terminated": episode.terminated,
             "truncated": episode.truncated,
             "won": outcome == "won",
-            "score": 0.0 if failed else float(info["score"]),
-            "admissible": list(places),
+            "score": 0.0 if failure else float(info["score"]),
         }
-        # Piece by piece, since the digest is of the turns without their details.
-        head, tail = _json(before)[:-1], _json({"final_observation": episode.observation})[1:-1]
-        replayed = b'%b,"turns":[%b],%b' % (head, b",".join(turns), tail)
-        rest = {
-            "failure": failure,
-            "seconds": self._seconds,
-            "env_seconds": self.env_seconds,
-            "sha256": hashlib.sha256(replayed + b"}").hexdigest(),
-        }
-        if any(self._details):
-            told = zip(turns, self._details, strict=True)
-            turns = [b'%b,"details":%b}' % (turn[:-1], _details(each)) for turn, each in told]
-            replayed = b'%b,"turns":[%b],%b' % (head, b",".join(turns), tail)
-        return outcome, b"%b,%b" % (replayed, _json(rest)[1:])
+        return Recording(
+            self.position,
+            self.seed,
+            outcome,
+            _text(failure),
+            ends,
+            episode.observation,
+            self._turns,
+            self._details,
+            self._seconds,
+            self.env_seconds,
+        )
 
 
 def trajectory_digest(trajectory: Trajectory) -> str:
@@ -144,7 +179,7 @@ def trajectory_digest(trajectory: Trajectory) -> str:
     values = trajectory.model_dump(exclude=set(_NOT_REPLAYED))
     for turn in values["turns"]:
         del turn["details"]
-    return hashlib.sha256(_json(values)).hexdigest()
+    return hashlib.sha256(to_json(values)).hexdigest()
 
 
 def blocks_of(output: str) -> tuple[str, bool, str | None]:
@@ -159,10 +194,7 @@ def blocks_of(output: str) -> tuple[str, bool, str | None]:
         >>> blocks_of("look")
         ('', False, None)
     """
-    return _blocks(output, parse(output))
-
-
-def _blocks(output: str, parsed: ParsedAction) -> tuple[str, bool, str | None]:
+    parsed = parse(output)
     spans = parsed.spans
     if spans.action is None:
         return "", False, None
@@ -174,26 +206,23 @@ def _blocks(output: str, parsed: ParsedAction) -> tuple[str, bool, str | None]:
             outside.append(output[end : span[0]])
             end = span[1]
     outside.append(output[end:])
-    thought = "".join(outside)
-    if thought:
-        thought = thought.replace("<think>", "").replace("</think>", "").strip()
+    thought = "".join(outside).replace("<think>", "").replace("</think>", "").strip()
     return thought, parsed.switch, parsed.subgoal
 
 
-def clean_details(details: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def clean_details(details: Mapping[Any, Any]) -> dict[str, Any]:
     """What an agent tells of a turn, as JSON can say it: anyone's code made it.
 
     Example:
         >>> clean_details({"values": (0.5, float("nan")), 3: {1j}})
         {'values': [0.5, None], '3': '{1j}'}
     """
-    return (
-        None if details is None else {_text(key): _clean(value) for key, value in details.items()}
-    )
+    return {_text(key): _clean(value) for key, value in details.items()}
 
 
-def _turn(turn: _Recorded, places: dict[tuple[str, ...], int]) -> dict[str, Any]:
-    observation, admissible, output, (thought, switch, subgoal), reward, values, extra = turn
+def _turn(turn: _Turn, places: dict[tuple[str, ...], int]) -> dict[str, Any]:
+    observation, admissible, output, reward, values, extra = turn
+    thought, switch, subgoal = blocks_of(output)
     info = dict(zip(_STEP_KEYS, values, strict=True))
     info["extra"] = extra or {}
     return {
@@ -213,17 +242,13 @@ def _extra(info: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in info.items() if name not in _OWN_KEYS}
 
 
-def _details(details: Mapping[str, Any] | None) -> bytes:
-    return b"null" if details is None else _json(clean_details(details))
-
-
 def _clean(value: Any) -> Any:
-    if type(value) is float and math.isfinite(value):
-        return value
-    if value is None or isinstance(value, bool | int):
+    if value is None or type(value) is bool:
         return value
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, int):
+        return int(value)
     if isinstance(value, Mapping):
         return clean_details(value)
     if isinstance(value, list | tuple):
@@ -233,7 +258,3 @@ def _clean(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     return str(value).encode("utf-8", errors="replace").decode()
-
-
-def _json(value: Any) -> bytes:
-    return to_json(value)

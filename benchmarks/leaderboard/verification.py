@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +107,13 @@ def verify_study(
             try:
                 trajectory = files.trajectory(seed, position)
             except StudyError as error:
-                found.append(Finding(_name(files, seed, position), f"missing or damaged: {error}"))
+                found.append(Finding(_name(files, seed), f"episode {position}: {error}"))
                 continue
-            found += _of_trajectory(trajectory, seed, position, theirs, env, files)
+            of_episode = _of_trajectory(trajectory, seed, position, theirs, env)
+            found += [
+                replace(each, file=_name(files, seed), what=f"episode {position}: {each.what}")
+                for each in of_episode
+            ]
             rows.append(row_of(trajectory))
             timings.append(timing_of(trajectory))
             if on_episode is not None:
@@ -145,10 +149,9 @@ def _of_trajectory(
     position: int,
     panel: Panel,
     env: HierarchicalTextEnv,
-    files: StudyFolder,
 ) -> Iterator[Finding]:
-    """Plays an episode again and compares all that it can show."""
-    name = _name(files, seed, position)
+    """Plays an episode again and compares all that it can show; in no file as yet."""
+    name = ""
     task_id = panel.tasks[position].task_id
     place = [seed, position, task_id]
     theirs = [trajectory.seed, trajectory.position, trajectory.task_id]
@@ -175,8 +178,7 @@ def _of_trajectory(
         state = "over" if episode.ended else "going on"
         yield _differs(name, "outcome", f"an episode that is {state}", trajectory.outcome)
         return
-    _, text = recorder.finish("failed" if failed else "")
-    ours = json.loads(text)
+    ours = json.loads(recorder.finish("failed" if failed else "").json())
     dumped = trajectory.model_dump(mode="json")
     yield from _unlike(name, ours, dumped, leave_out=_NOT_REPLAYED)
     for number, (mine, other) in enumerate(zip(ours["turns"], dumped["turns"], strict=True)):
@@ -188,15 +190,19 @@ def _of_trajectory(
 
 
 def _surplus(files: StudyFolder, study: Study, panel: Panel) -> Iterator[Finding]:
-    """Files among the trajectories that belong to no episode."""
-    known = {
-        files.trajectory_path(seed, position)
-        for seed in study.seeds
-        for position in range(len(panel.tasks))
-    }
+    """What there is among the trajectories besides one line for each episode, in order."""
+    known = {files.log_path(seed): seed for seed in study.seeds}
     for path in sorted((files.path / "trajectories").rglob("*")):
-        if not path.is_dir() and path not in known:
-            yield Finding(str(path.relative_to(files.path)), "belongs to no episode of this study")
+        name = str(path.relative_to(files.path))
+        if path not in known:
+            yield Finding(name, "belongs to no seed of this study")
+            continue
+        log = files.log(known[path])
+        for problem in log.problems:
+            yield Finding(name, problem)
+        for position in sorted(log.members):
+            if position >= len(panel.tasks):
+                yield Finding(name, f"episode {position} belongs to no task of the panel")
 
 
 def _of_figures(
@@ -256,5 +262,5 @@ def _short(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
 
 
-def _name(files: StudyFolder, seed: int, position: int) -> str:
-    return str(files.trajectory_path(seed, position).relative_to(files.path))
+def _name(files: StudyFolder, seed: int) -> str:
+    return str(files.log_path(seed).relative_to(files.path))

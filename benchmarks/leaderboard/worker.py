@@ -1,11 +1,13 @@
 """The process in which an agent plays: it can raise, hang or die there without harm to a study.
 
-It makes the agent and the environment, plays the batches that it is told to, and writes every
-episode when it ends. What is left to do, and what becomes of a failure, is not its business.
+It makes the agent and the environment, plays the batches that it is told to, and hands over every
+episode that ends, for the study's process to write: packing and disks would slow the play. What is
+left to do, and what becomes of a failure, is not its business.
 """
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -16,14 +18,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from benchmarks.leaderboard.inbox import send
 from benchmarks.leaderboard.playing import AgentFailedError, Watch, play
-from benchmarks.leaderboard.schema import Outcome, Panel
-from benchmarks.leaderboard.store import StudyFolder
-from benchmarks.leaderboard.trajectories import clean_details
-from benchmarks.leaderboard.writing import TrajectoryWriter
+from benchmarks.leaderboard.schema import Panel
+from benchmarks.leaderboard.trajectories import Recording, TrajectoryRecorder, clean_details
 from hiper_agents.agent import Agent, make_agent
 from hiper_agents.environments import make_env
 from hiper_base.errors import HiperError
@@ -32,7 +32,7 @@ __all__ = [
     "Batch",
     "BatchDone",
     "BatchFailed",
-    "EpisodeEnded",
+    "EpisodesEnded",
     "Problem",
     "Ready",
     "WorkerArgs",
@@ -45,20 +45,20 @@ class WorkerArgs:
     """What a worker needs to know.
 
     Attributes:
-        folder: The study folder.
         panel: The tasks.
         agent: What `make_agent` takes.
         options: Arguments of the agent.
         greedy: Whether it takes the most likely choice.
         seed: The agent's seed.
+        recorder: What records its episodes.
     """
 
-    folder: Path
     panel: Panel
     agent: str
     options: dict[str, Any] = field(default_factory=dict)
     greedy: bool = True
     seed: int = 0
+    recorder: type[TrajectoryRecorder] = TrajectoryRecorder
 
 
 class Batch(NamedTuple):
@@ -81,15 +81,14 @@ class Ready(NamedTuple):
     noun_tagger: str | None
 
 
-class EpisodeEnded(NamedTuple):
-    """From a worker: an episode is written."""
+class EpisodesEnded(NamedTuple):
+    """From a worker: these have come to their ends, or failed."""
 
-    position: int
-    outcome: Outcome
+    recordings: list[Recording]
 
 
 class BatchDone(NamedTuple):
-    """From a worker: all episodes of the batch are written."""
+    """From a worker: all episodes of the batch have ended."""
 
 
 class BatchFailed(NamedTuple):
@@ -97,7 +96,7 @@ class BatchFailed(NamedTuple):
 
     Attributes:
         reason: How.
-        unfinished: Whose fault it may be; nobody's if the episode to blame is written.
+        unfinished: Whose fault it may be; nobody's if the episode to blame was handed over.
     """
 
     reason: str
@@ -121,29 +120,31 @@ class Clock(Protocol):
     value: float
 
 
-def work(args: WorkerArgs, connection: Connection, clock: Clock) -> None:
-    """Plays batches until the connection is closed: the whole life of a process."""
+def work(args: WorkerArgs, orders: Connection, reports: Connection, clock: Clock) -> None:
+    """Plays batches until there are no more orders: the whole life of a process."""
     # Ctrl-C reaches the whole group of processes; only the study decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         try:
-            agent, env = _prepare(args, connection)
+            agent, env = _prepare(args, reports)
+            # What is there now stays: looking through it for garbage again and again is slow.
+            gc.freeze()
             while True:
-                batch: Batch = connection.recv()
-                if not _play(args, agent, env, batch, connection, _watching(clock)):
+                batch: Batch = orders.recv()
+                if not _play(args, agent, env, batch, reports, _watching(clock)):
                     return
         except EOFError:
             return
         except HiperError as error:
-            connection.send(Problem(str(error)))
+            send(reports, Problem(str(error)))
         except Exception:
-            connection.send(Problem(traceback.format_exc()))
+            send(reports, Problem(traceback.format_exc()))
     except OSError:
         return  # nobody listens any more
 
 
-def _prepare(args: WorkerArgs, connection: Connection) -> tuple[Agent, Any]:
+def _prepare(args: WorkerArgs, reports: Connection) -> tuple[Agent, Any]:
     panel = args.panel
     known = {"seed": args.seed, "greedy": args.greedy, "env": panel.env}
     agent = make_agent(args.agent, **{**known, **args.options})
@@ -152,13 +153,12 @@ def _prepare(args: WorkerArgs, connection: Connection) -> tuple[Agent, Any]:
         options["reference"] = True
     env = make_env(panel.env, panel.split, **options)
     about = getattr(agent, "about", None)
-    connection.send(
-        Ready(
-            (clean_details(about) or {}) if isinstance(about, dict) else {},
-            getattr(agent, "max_batch", None),
-            getattr(env.source, "noun_tagger", None),
-        )
+    ready = Ready(
+        clean_details(about) if isinstance(about, dict) else {},
+        getattr(agent, "max_batch", None),
+        getattr(env.source, "noun_tagger", None),
     )
+    send(reports, ready)
     return agent, env
 
 
@@ -167,35 +167,33 @@ def _play(
     agent: Agent,
     env: Any,
     batch: Batch,
-    connection: Connection,
+    reports: Connection,
     watch: Watch,
 ) -> bool:
-    """Plays and writes a batch; returns whether the agent is still to be trusted."""
-    panel, folder = args.panel, StudyFolder(args.folder)
-    tasks = panel.tasks
-    positions = {place: env.source.index(tasks[place].task_id) for place in batch.positions}
+    """Plays a batch; returns whether the agent is still to be trusted."""
+    panel = args.panel
+    positions = {place: env.source.index(panel.tasks[place].task_id) for place in batch.positions}
     playing = play(
-        agent, env.source, positions, max_turns=panel.max_turns, seed=args.seed, watch=watch
+        agent,
+        env.source,
+        positions,
+        max_turns=panel.max_turns,
+        seed=args.seed,
+        watch=watch,
+        recorder=args.recorder,
     )
-    left: tuple[int, ...] = ()
-    reason = ""
-
-    def announce(position: int, outcome: Outcome) -> None:
-        connection.send(EpisodeEnded(position, outcome))
-
-    with TrajectoryWriter(folder, args.seed, announce) as writer:
-        try:
-            for ended in playing:
-                writer.write(ended)
-        except AgentFailedError as error:
-            reason = str(error)
-            if len(error.unfinished) > 1:
-                left = tuple(recorder.position for recorder in error.unfinished)
-            else:
-                only = error.unfinished[0]
-                writer.write((only.position, *only.finish(reason)))
-    connection.send(BatchFailed(reason, left) if reason else BatchDone())
-    return not reason
+    try:
+        for ended in playing:
+            send(reports, EpisodesEnded(ended))
+    except AgentFailedError as error:
+        reason, left = str(error), error.unfinished
+        if len(left) == 1:
+            send(reports, EpisodesEnded([left[0].finish(reason)]))
+            left = ()
+        send(reports, BatchFailed(reason, tuple(recorder.position for recorder in left)))
+        return False
+    send(reports, BatchDone())
+    return True
 
 
 def _watching(clock: Clock) -> Watch:

@@ -74,29 +74,26 @@ class StudyRun:
         """
         trajectory = self._folder.trajectory(place.seed, place.position)
         found = Place(trajectory.seed, trajectory.position, trajectory.task_id)
-        path = self._folder.trajectory_path(place.seed, place.position)
+        path = self._folder.log_path(place.seed)
         if found != place:
             raise StudyError(f"{path} holds {_name(found)} instead of {_name(place)}")
         for index, turn in enumerate(trajectory.turns):
             if turn.admissible >= len(trajectory.admissible):
                 raise StudyError(
-                    f"{path}: turn {index + 1} has admissible actions no. {turn.admissible}, but "
-                    f"there are only {len(trajectory.admissible)} lists"
+                    f"{path}: {_name(place)}: turn {index + 1} has admissible actions no. "
+                    f"{turn.admissible}, but there are only {len(trajectory.admissible)} lists"
                 )
         return Episode(_row(trajectory, self._kinds), _content(trajectory))
 
     def _present(self) -> Iterator[Place]:
+        tasks = self.panel.tasks
         for seed in dict.fromkeys(self.study.seeds):
-            for position, task in enumerate(self.panel.tasks):
-                if self._is_there(seed, position):
-                    yield Place(seed, position, task.task_id)
-
-    def _is_there(self, seed: int, position: int) -> bool:
-        path = self._folder.trajectory_path(seed, position)
-        try:
-            return path.is_file()
-        except OSError as error:  # a seed with more digits than a file name may have
-            raise StudyError(f"cannot read {path}: {error.strerror or error}") from error
+            log = self._folder.log(seed)
+            if log.problems and self._folder.is_finished:
+                raise StudyError(f"{log.path} {log.problems[0]}")
+            for position in sorted(log.members):
+                if position < len(tasks):
+                    yield Place(seed, position, tasks[position].task_id)
 
     def _about(self, result: Result | None) -> Iterator[tuple[str, str]]:
         study, panel = self.study, self.panel

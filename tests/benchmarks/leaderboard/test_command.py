@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 
@@ -43,12 +42,12 @@ def test_a_study_is_played_verified_packed_and_rendered(
 def test_a_changed_study_fails_verification(
     study: Path, manifest: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = study / "trajectories/seed-0/00002.json.gz"
-    value = json.loads(gzip.decompress(path.read_bytes()))
-    value["score"] = 1.0
-    path.write_bytes(gzip.compress(json.dumps(value).encode()))
+    files = StudyFolder(study)
+    changed = files.trajectory(0, 2).model_copy(update={"score": 1.0})
+    files.add_trajectories(0, [changed.model_dump_json().encode()])
+    files.tidy(0)
     assert main(["leaderboard", "verify", str(study), "--panels", str(manifest)]) == 1
-    assert "00002.json.gz: score: expected 0.0, found 1.0" in capsys.readouterr().out
+    assert "seed-0.jsonl.gz: episode 2: score: expected 0.0, found 1.0" in capsys.readouterr().out
 
 
 def test_two_studies_are_compared(

@@ -128,7 +128,8 @@ def test_a_killed_study_goes_on_to_the_same_result(
         )
 
     def count(folder: Path) -> int:
-        return len(list(folder.glob("trajectories/*/*.json.gz")))
+        files = StudyFolder(folder)
+        return sum(len(files.log(seed).members) for seed in (0, 1))
 
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     assert begin(whole).wait() == 0
@@ -165,8 +166,9 @@ def test_a_lost_result_is_made_again(study: Path, panel: Panel) -> None:
 def test_damaged_episodes_are_played_again(study: Path, panel: Panel) -> None:
     before = (study / "result.json").read_bytes()
     files = StudyFolder(study)
-    files.trajectory_path(0, 4).write_bytes(b"")
-    files.trajectory_path(1, 1).write_bytes(b"\x1f\x8b")
+    files.log_path(0).write_bytes(b"\x1f\x8b")
+    with files.log_path(1).open("r+b") as log:
+        log.truncate(log.seek(0, os.SEEK_END) - 20)
     run_study(study, Player("random"), panel, seeds=(0, 1))
     assert (study / "result.json").read_bytes() == before
     assert verify_study(study, panel=panel) == []

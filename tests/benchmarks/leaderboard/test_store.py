@@ -25,7 +25,7 @@ def test_files_come_back(study: Path, tmp_path: Path) -> None:
     assert (copy.study(), copy.panel()) == (files.study(), files.panel())
     for trajectory in files.trajectories():
         text = trajectory.model_dump_json().encode()
-        copy.write_trajectory(trajectory.seed, trajectory.position, text)
+        copy.add_trajectories(trajectory.seed, [text])
     assert list(copy.trajectories()) == list(files.trajectories())
     for sitting in (*files.sittings(), *files.sittings()):
         copy.add_sitting(sitting)
@@ -63,9 +63,9 @@ def test_numbers_that_are_none_are_refused(study: Path) -> None:
 @given(st.binary(max_size=200), st.booleans())
 def test_any_bytes_are_an_episode_or_an_error(study: Path, content: bytes, packed: bool) -> None:
     files = StudyFolder(study)
-    path = files.trajectory_path(0, 0)
-    path.write_bytes(gzip.compress(content) if packed else content)
-    with pytest.raises(StudyError):
+    files.log_path(0).write_bytes(gzip.compress(content) if packed else content)
+    assert bool(files.log(0).problems) == bool(content or packed)
+    with pytest.raises(StudyError, match="has no episode 0"):
         files.trajectory(0, 0)
 
 
@@ -73,18 +73,42 @@ def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = StudyFolder(study)
-    files.trajectory_path(0, 0).write_bytes(gzip.compress(b" " * 2**20))
+    files.log_path(0).write_bytes(gzip.compress(b" " * 2**20))
     monkeypatch.setattr("benchmarks.leaderboard.store.MAX_FILE", 2**18)
-    with pytest.raises(StudyError, match="damaged"):
+    with pytest.raises(StudyError, match="larger than any file"):
         files.trajectory(0, 0)
 
 
-def test_what_follows_an_episode_is_refused(study: Path) -> None:
+def test_a_piece_of_an_episode_at_the_end_of_a_log_goes(study: Path) -> None:
     files = StudyFolder(study)
-    path = files.trajectory_path(0, 0)
-    path.write_bytes(path.read_bytes() + b"more")
-    with pytest.raises(StudyError, match="something follows"):
-        files.trajectory(0, 0)
+    path = files.log_path(0)
+    before, whole = path.read_bytes(), list(files.trajectories())
+    path.write_bytes(before + before[:100])
+    assert files.log(0).problems == [f"is damaged at byte {len(before)}: it is cut short"]
+    assert list(files.trajectories()) == whole
+    files.tidy(0)
+    assert path.read_bytes() == before
+    assert files.log(0).problems == []
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.integers(0, 5), max_size=12), st.sets(st.integers(0, 5)))
+def test_a_tidy_log_has_every_episode_once_in_order(
+    study: Path, order: list[int], kept: set[int]
+) -> None:
+    files = StudyFolder(study)
+    copy = StudyFolder(study.parent / "copy")
+    copy.log_path(0).unlink(missing_ok=True)
+    for place, position in enumerate(order):
+        played = files.trajectory(0, position).model_copy(update={"env_seconds": float(place)})
+        copy.add_trajectories(0, [played.model_dump_json().encode()])
+    copy.tidy(0, kept)
+    log = copy.log(0)
+    assert list(log.members) == sorted(kept & set(order))
+    assert log.problems == []
+    for position in log.members:
+        last = max(place for place, each in enumerate(order) if each == position)
+        assert log.trajectory(position).env_seconds == last
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
@@ -101,6 +125,6 @@ def test_real_files_follow_the_committed_schemas(study: Path) -> None:
     for kind in ("study", "panel", "result", "costs"):
         check(kind, (study / f"{kind}.json").read_text())
     check("sitting", (study / "sittings.jsonl").read_text().splitlines()[0])
-    packed = (study / "trajectories/seed-0/00000.json.gz").read_bytes()
-    check("trajectory", gzip.decompress(packed))
-    Trajectory.model_validate_json(gzip.decompress(packed))
+    lines = gzip.decompress(StudyFolder(study).log_path(0).read_bytes()).splitlines()
+    check("trajectory", lines[0])
+    Trajectory.model_validate_json(lines[0])

@@ -37,9 +37,9 @@ def recorded(outputs: list[str], details: Any = None, failure: str = "") -> Traj
         shown = (episode.observation, episode.info)
         reward = episode.play(output)
         recorder.add(shown, output, reward, episode.info, 0.5, details)
-    outcome, text = recorder.finish(failure)
-    trajectory = Trajectory.model_validate_json(text)
-    assert trajectory.outcome == outcome
+    recording = recorder.finish(failure)
+    trajectory = Trajectory.model_validate_json(recording.json())
+    assert trajectory.outcome == recording.outcome
     return trajectory
 
 
@@ -108,7 +108,7 @@ def test_what_a_benchmark_adds_to_info_is_kept(panel: Panel) -> None:
         shown = (episode.observation, episode.info)
         reward = episode.play(f"search[{'a' * (episode.turns + 1)}]")
         recorder.add(shown, "search[a]", reward, episode.info, 0.0)
-    trajectory = Trajectory.model_validate_json(recorder.finish()[1])
+    trajectory = Trajectory.model_validate_json(recorder.finish().json())
     assert trajectory.turns[-1].info.extra == {
         key: value for key, value in episode.info.items() if key.startswith(("r_", "title_"))
     }

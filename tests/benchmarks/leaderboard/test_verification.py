@@ -15,20 +15,24 @@ from benchmarks.leaderboard.packing import is_packed, pack, unpack, whole
 from benchmarks.leaderboard.panels import panel_digest
 from benchmarks.leaderboard.running import Player, run_study
 from benchmarks.leaderboard.schema import Panel, Trajectory
-from benchmarks.leaderboard.store import StudyError
+from benchmarks.leaderboard.store import StudyError, StudyFolder
 from benchmarks.leaderboard.trajectories import trajectory_digest
 from benchmarks.leaderboard.verification import verify_study
 
-EPISODE = "trajectories/seed-1/00003.json.gz"
+LOG = "trajectories/seed-1.jsonl.gz"
+POSITION = 3
 
 
 def edit(path: Path, change: Callable[[Any], object]) -> None:
-    """Changes a file as someone would who knows the format."""
+    """Changes a file, or an episode in a log, as someone would who knows the format."""
     packed = path.suffix == ".gz"
-    value = json.loads(gzip.decompress(path.read_bytes()) if packed else path.read_text())
+    content = gzip.decompress(path.read_bytes()) if packed else path.read_bytes()
+    lines = content.splitlines(keepends=True) if packed else [content]
+    place = POSITION if packed else 0
+    value = json.loads(lines[place])
     change(value)
-    text = json.dumps(value)
-    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    lines[place] = json.dumps(value).encode() + b"\n"
+    path.write_bytes(b"".join(map(gzip.compress, lines)) if packed else lines[0])
 
 
 def edit_with_digest(path: Path, change: Callable[[Any], object]) -> None:
@@ -54,25 +58,25 @@ def other_malformed_output(value: Any) -> None:
 
 
 TAMPERINGS: dict[str, tuple[str, Callable[[Any], object]]] = {
-    "an action": (EPISODE, other_output),
-    "an output that does nothing": (EPISODE, other_malformed_output),
-    "an observation": (EPISODE, lambda v: v["turns"][1].update(observation="You win.")),
-    "the last observation": (EPISODE, lambda v: v.update(final_observation="You win.")),
-    "an admissible action": (EPISODE, lambda v: v["admissible"][0].append("win")),
-    "which actions were admissible": (EPISODE, lambda v: v["turns"][1].update(admissible=0)),
-    "a reward": (EPISODE, lambda v: longest(v).update(reward=1.0)),
-    "a subgoal": (EPISODE, lambda v: v["turns"][0]["info"].update(subgoal="win")),
-    "a switch": (EPISODE, lambda v: v["turns"][0].update(switch=True)),
-    "a thought": (EPISODE, lambda v: v["turns"][0].update(thought="I know")),
-    "the success": (EPISODE, lambda v: v.update(won=True, outcome="won", score=1.0)),
-    "the outcome": (EPISODE, lambda v: v.update(outcome="failed", failure="unlucky")),
-    "the score": (EPISODE, lambda v: v.update(score=0.5)),
-    "the task": (EPISODE, lambda v: v.update(task="do nothing")),
-    "which task": (EPISODE, lambda v: v.update(task_id="generated/1")),
-    "the seed": (EPISODE, lambda v: v.update(seed=0)),
-    "the end": (EPISODE, lambda v: (v["turns"].pop(), v["seconds"].pop())),
-    "one turn more": (EPISODE, lambda v: (v["turns"].append(longest(v)), v["seconds"].append(0))),
-    "the times": (EPISODE, lambda v: v["seconds"].append(0.5)),
+    "an action": (LOG, other_output),
+    "an output that does nothing": (LOG, other_malformed_output),
+    "an observation": (LOG, lambda v: v["turns"][1].update(observation="You win.")),
+    "the last observation": (LOG, lambda v: v.update(final_observation="You win.")),
+    "an admissible action": (LOG, lambda v: v["admissible"][0].append("win")),
+    "which actions were admissible": (LOG, lambda v: v["turns"][1].update(admissible=0)),
+    "a reward": (LOG, lambda v: longest(v).update(reward=1.0)),
+    "a subgoal": (LOG, lambda v: v["turns"][0]["info"].update(subgoal="win")),
+    "a switch": (LOG, lambda v: v["turns"][0].update(switch=True)),
+    "a thought": (LOG, lambda v: v["turns"][0].update(thought="I know")),
+    "the success": (LOG, lambda v: v.update(won=True, outcome="won", score=1.0)),
+    "the outcome": (LOG, lambda v: v.update(outcome="failed", failure="unlucky")),
+    "the score": (LOG, lambda v: v.update(score=0.5)),
+    "the task": (LOG, lambda v: v.update(task="do nothing")),
+    "which task": (LOG, lambda v: v.update(task_id="generated/1")),
+    "the seed": (LOG, lambda v: v.update(seed=0)),
+    "the end": (LOG, lambda v: (v["turns"].pop(), v["seconds"].pop())),
+    "one turn more": (LOG, lambda v: (v["turns"].append(longest(v)), v["seconds"].append(0))),
+    "the times": (LOG, lambda v: v["seconds"].append(0.5)),
 }
 
 
@@ -123,15 +127,31 @@ def test_an_edited_manifest_with_a_fitting_digest_is_found(study: Path, panel: P
 
 
 def test_missing_damaged_and_foreign_files_are_found(study: Path, panel: Panel) -> None:
-    (study / EPISODE).unlink()
-    broken = study / "trajectories/seed-0/00001.json.gz"
+    files = StudyFolder(study)
+    files.tidy(1, set(range(6)) - {POSITION})
+    broken = files.log_path(0)
     broken.write_bytes(broken.read_bytes()[:-20])
-    (study / "trajectories/seed-1/00009.json.gz").write_bytes(b"")
-    found = {finding.file: str(finding) for finding in verify_study(study, panel=panel)}
-    assert "missing or damaged" in found[EPISODE]
-    assert "cut short" in found["trajectories/seed-0/00001.json.gz"]
-    assert "belongs to no episode" in found["trajectories/seed-1/00009.json.gz"]
-    assert "2 of 12 episodes are missing" in found["result.json"]
+    files.log_path(2).write_bytes(b"")
+    found = list(map(str, verify_study(study, panel=panel)))
+    assert f"{LOG}: episode 3: {study / LOG} has no episode 3" in found
+    assert any(
+        "seed-0.jsonl.gz: is damaged at byte" in each and "cut short" in each for each in found
+    )
+    assert any("seed-0.jsonl.gz: episode 5: " in each for each in found)
+    assert "trajectories/seed-2.jsonl.gz: belongs to no seed of this study" in found
+    assert any("2 of 12 episodes are missing" in each for each in found)
+
+
+def test_an_episode_that_is_there_twice_or_of_no_task_is_found(study: Path, panel: Panel) -> None:
+    files = StudyFolder(study)
+    trajectory = files.trajectory(1, POSITION)
+    surplus = [trajectory, trajectory.model_copy(update={"position": 6})]
+    files.add_trajectories(1, [each.model_dump_json().encode() for each in surplus])
+    found = list(map(str, verify_study(study, panel=panel)))
+    assert found == [
+        f"{LOG}: has episode 3 twice, or out of its place",
+        f"{LOG}: episode 6 belongs to no task of the panel",
+    ]
 
 
 def test_a_missing_result_is_found(study: Path, panel: Panel) -> None:
@@ -149,7 +169,7 @@ def test_episodes_of_another_panel_are_found(panel: Panel, study: Path, tmp_path
     shutil.rmtree(study / "trajectories")
     shutil.copytree(other / "trajectories", study / "trajectories")
     found = verify_study(study, panel=panel)
-    assert sum(finding.what == "seed, position, task" for finding in found) == 12
+    assert sum("seed, position, task" in finding.what for finding in found) == 12
 
 
 def test_a_panel_of_ones_own_has_to_be_given(study: Path) -> None:

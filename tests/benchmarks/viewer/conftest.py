@@ -103,10 +103,10 @@ def _play(env: HierarchicalTextEnv, player: Player, panel: Panel, place: int, se
         before = (episode.observation, episode.info)
         told = player(episode.info, episode.turns, chance)
         if told is None:
-            return recorder.finish("RuntimeError: no more\n" + HOSTILE[0])[1]
+            return recorder.finish("RuntimeError: no more\n" + HOSTILE[0]).json()
         reward = episode.play(told[0])
         recorder.add(before, told[0], reward, episode.info, 0.25, told[1])
-    return recorder.finish()[1]
+    return recorder.finish().json()
 
 
 @pytest.fixture(scope="session")
@@ -129,7 +129,7 @@ def make_study(
         files.write("panel.json", panel)
         places = [(seed, place) for seed in seeds for place in range(len(panel.tasks))]
         for seed, place in places[: len(places) - unplayed]:
-            files.write_trajectory(seed, place, _play(env, player, panel, place, seed))
+            files.add_trajectories(seed, [_play(env, player, panel, place, seed)])
         sitting = Sitting(
             started="2026-01-01T00:00:00Z",
             command="none",

@@ -62,7 +62,8 @@ def test_hundreds_of_options_fit(reader: Reader, expert_study: Path, tmp_path: P
         for turn in (short.turns * 50)[:300]
     ]
     long = short.model_copy(update={"turns": tuple(turns), "failure": "why " * 5000})
-    files.write_trajectory(1, 0, long.model_dump_json().encode())
+    files.add_trajectories(1, [long.model_dump_json().encode()])
+    files.tidy(1)
     reader.resize(360, 740)
     reader.open(write_view(files.path), "#seed-1/0/299")
     assert reader.value("document.querySelectorAll('.strip button').length") == 300

@@ -255,24 +255,29 @@ def test_a_packed_study_needs_its_data(
         render_view(packed.path)
 
 
-def _trajectory(files: StudyFolder) -> Path:
-    return files.trajectory_path(0, 1)
+def _log(files: StudyFolder) -> Path:
+    return files.log_path(0)
+
+
+def _replace(files: StudyFolder, text: bytes) -> None:
+    files.add_trajectories(0, [text])
+    files.tidy(0)
 
 
 def _changed(files: StudyFolder, **changes: Any) -> None:
     trajectory: Trajectory = files.trajectory(0, 1).model_copy(update=changes)
-    files.write_trajectory(0, 1, trajectory.model_dump_json().encode())
+    _replace(files, trajectory.model_dump_json().encode())
 
 
 DAMAGES: dict[str, tuple[Damage, str]] = {
     "cut short": (
-        lambda f: _trajectory(f).write_bytes(_trajectory(f).read_bytes()[:-20]),
-        r"00001\.json\.gz is damaged",
+        lambda f: _log(f).write_bytes(_log(f).read_bytes()[:-20]),
+        r"seed-0\.jsonl\.gz is damaged",
     ),
-    "no gzip": (lambda f: _trajectory(f).write_bytes(b"{}"), r"00001\.json\.gz is damaged"),
+    "no gzip": (lambda f: _log(f).write_bytes(b"{}"), r"seed-0\.jsonl\.gz is damaged"),
     "no trajectory": (
-        lambda f: f.write_trajectory(0, 1, b'{"seed": 0}'),
-        r"00001\.json\.gz is not a trajectory file",
+        lambda f: _replace(f, b'{"position": 1}'),
+        r"seed-0\.jsonl\.gz is not a trajectory file",
     ),
     "another seed": (lambda f: _changed(f, seed=1), "holds seed 1, .* instead of seed 0"),
     "another place": (lambda f: _changed(f, position=2), "position 2, .* instead of"),
@@ -313,7 +318,7 @@ def test_numbers_that_scripts_cannot_hold_stay_what_they_are(
     details = {"values": [1e308, 1e308, huge], "prompt_tokens": huge, "count": huge}
     changed = turn.model_copy(update={"details": details, "reward": 1e308})
     trajectory = copied.trajectory(0, 0).model_copy(update={"turns": (changed,)})
-    copied.write_trajectory(0, 0, trajectory.model_dump_json().encode())
+    _replace(copied, trajectory.model_dump_json().encode())
     shown = data_of(render_view(copied.path))[1]["turns"][0]
     assert (shown["values"], shown["advantages"], shown["tokens"]) == (None, None, [None, None])
     assert dict(shown["more"])["count"] == str(huge)
