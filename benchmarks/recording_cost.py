@@ -1,8 +1,9 @@
 """What it costs to record every turn: the same play with and without, in pairs.
 
 `python -m benchmarks.recording_cost` plays 256 episodes side by side, again and again, once
-recorded as the leaderboard does it, until all of them are written, and once forgotten. An agent
-plays in a process of its own, another one writes. The cheapest agent there is (`random`) shows the
+recorded as the leaderboard does it, until all of them are written, and once forgotten. As there, an
+agent plays in a process of its own, and this one writes; it is the same process both ways, since two
+of a kind may differ by more than what is measured. The cheapest agent there is (`random`) shows the
 cost against the bare environments; for other agents a turn costs about the same.
 """
 
@@ -12,7 +13,6 @@ import logging
 import multiprocessing
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,6 +36,7 @@ from benchmarks.leaderboard.worker import (
 from benchmarks.measuring import target
 from benchmarks.recording import record, summarise
 from hiper_base.errors import HiperError
+from hiper_envs.core import Episode
 
 __all__ = ["RecordingCostArgs", "measure"]
 
@@ -62,8 +63,20 @@ class RecordingCostArgs:
     """Another file for the record."""
 
 
-class _Forgetter(TrajectoryRecorder):
-    """Keeps nothing of a turn but its time, by which turns are counted."""
+def _is_recorded(batch: int) -> bool:
+    """Which batches are; which comes first changes, for a machine gets warmer and busier."""
+    return batch % 4 in (0, 3)
+
+
+class _SometimesRecorder(TrajectoryRecorder):
+    """Keeps nothing of a turn but its time, by which turns are counted, unless it is recorded."""
+
+    batches = -1
+
+    def __init__(self, episode: Episode, position: int, seed: int) -> None:
+        super().__init__(episode, position, seed)
+        _SometimesRecorder.batches += position == 0
+        self._is_recorded = _is_recorded(self.batches)
 
     def add(
         self,
@@ -74,8 +87,11 @@ class _Forgetter(TrajectoryRecorder):
         seconds: float,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Forgets a turn."""
-        self._seconds.append(seconds)
+        """Adds a turn, or forgets it."""
+        if self._is_recorded:
+            super().add(before, output, reward, after, seconds, details)
+        else:
+            self._seconds.append(seconds)
 
 
 class _Play:
@@ -83,10 +99,10 @@ class _Play:
 
     Args:
         args: Who plays.
-        folder: Where recorded episodes go; None to forget them.
+        folder: Where recorded episodes go.
     """
 
-    def __init__(self, args: WorkerArgs, folder: StudyFolder | None) -> None:
+    def __init__(self, args: WorkerArgs, folder: StudyFolder) -> None:
         context = multiprocessing.get_context("spawn")
         orders, self._orders = context.Pipe(duplex=False)
         ours, reports = context.Pipe(duplex=False)
@@ -98,8 +114,8 @@ class _Play:
         self._inbox = Inbox(ours)
         self._folder = folder
         self._batch = Batch(tuple(range(len(args.panel.tasks))))
+        self._played = 0
         self._receive(Ready)
-        self.once()
 
     def __enter__(self) -> _Play:
         return self
@@ -110,12 +126,14 @@ class _Play:
 
     def once(self) -> tuple[int, float]:
         """Plays all episodes; returns the turns, and the seconds until the last one was written."""
+        is_recorded = _is_recorded(self._played)
+        self._played += 1
         turns, begun = 0, time.perf_counter()
         self._orders.send(self._batch)
         while isinstance(message := self._receive(EpisodesEnded, BatchDone), EpisodesEnded):
             recordings = message.recordings
             turns += sum(len(each.seconds) for each in recordings)
-            if self._folder is not None:
+            if is_recorded:
                 seed = recordings[0].seed
                 self._folder.add_trajectories(seed, (each.json() for each in recordings))
         return turns, time.perf_counter() - begun
@@ -141,21 +159,14 @@ def measure(agent: str, panel: Panel, args: RecordingCostArgs, folder: Path) -> 
     """
     rates: dict[bool, list[float]] = {False: [], True: []}
     turns = 0
-    with ExitStack() as stack:
-        plays = {
-            recorded: stack.enter_context(
-                _Play(
-                    WorkerArgs(panel, agent, seed=args.seed, recorder=recorder),
-                    StudyFolder(folder) if recorded else None,
-                )
-            )
-            for recorded, recorder in ((False, _Forgetter), (True, TrajectoryRecorder))
-        }
-        for repeat in range(args.repeats):
-            # Which comes first changes, for a machine gets warmer and busier.
-            for recorded in (repeat % 2 == 0, repeat % 2 == 1):
-                turns, seconds = plays[recorded].once()
-                rates[recorded].append(turns / seconds)
+    with _Play(
+        WorkerArgs(panel, agent, seed=args.seed, recorder=_SometimesRecorder), StudyFolder(folder)
+    ) as play:
+        # The first ones, until four is reached, are for warming up.
+        for batch in range(2 * args.repeats + 4):
+            turns, seconds = play.once()
+            if batch >= 4:
+                rates[_is_recorded(batch)].append(turns / seconds)
     pairs = zip(rates[True], rates[False], strict=True)
     loss = summarise([100.0 * (1.0 - recorded / without) for recorded, without in pairs])
     return {
