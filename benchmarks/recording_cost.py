@@ -1,10 +1,10 @@
 """What it costs to record every turn: the same play with and without, in pairs.
 
 `python -m benchmarks.recording_cost` plays 256 episodes side by side, again and again, once
-recorded as the leaderboard does it, until all of them are written, and once forgotten. As there, an
-agent plays in a process of its own, and this one writes; it is the same process both ways, since two
-of a kind may differ by more than what is measured. The cheapest agent there is (`random`) shows the
-cost against the bare environments; for other agents a turn costs about the same.
+recorded as the leaderboard does it, until all of them are written, and once forgotten. An agent
+plays in a process of its own, as there, and this one writes; it is the same process both ways,
+since two of a kind may differ by more than what is measured. The cheapest agent there is (`random`)
+shows the cost against the bare environments; for other agents a turn costs about the same.
 """
 
 from __future__ import annotations
