@@ -234,8 +234,13 @@ def _render(args: RenderArgs, console: Console) -> int:
     verified: dict[Path, list[str]] = {}
     with ExitStack() as stack:
         for folder in args.folders:
-            study = stack.enter_context(whole(folder))
-            found = _checked(study, folder, panels, console)
+            try:
+                study = stack.enter_context(whole(folder))
+            except StudyError as error:  # what it says of itself can still be shown, unranked
+                study, found = folder, [Finding("the study", str(error))]
+                _say(folder, found, console)
+            else:
+                found = _checked(study, folder, panels, console)
             verified[study] = [str(finding) for finding in found]
         page = render_site(list(verified), args.out, published=args.published, verified=verified)
     console.print(Text(f"site: {page}"), soft_wrap=True)

@@ -50,6 +50,19 @@ def test_a_changed_study_fails_verification(
     assert "seed-0.jsonl.gz: episode 2: score: expected 0.0, found 1.0" in capsys.readouterr().out
 
 
+def test_a_damaged_study_does_not_keep_the_others_from_the_site(
+    study: Path, manifest: Path, tmp_path: Path
+) -> None:
+    packed, site = tmp_path / "packed", tmp_path / "site"
+    assert main(["leaderboard", "pack", str(study), "--out", str(packed)]) == 0
+    (packed / "outputs.jsonl.gz").write_bytes(b"?")
+    both = [str(packed), str(study), "--panels", str(manifest)]
+    assert main(["leaderboard", "render", *both, "--out", str(site)]) == 1
+    page = (site / "index.html").read_text(encoding="utf-8")
+    assert "outputs.jsonl.gz is damaged" in page
+    assert "1 ranked run on 1 panel, 1 without a rank" in page
+
+
 def test_two_studies_are_compared(
     study: Path, walked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
