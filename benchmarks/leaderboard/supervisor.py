@@ -138,6 +138,7 @@ class _Player:
         orders.close()
         reports.close()
         self._inbox = Inbox(ours)
+        self._is_playing = False
 
     def ready(self) -> Ready:
         """Waits for the agent to be made, for as long as that takes: models are downloaded.
@@ -162,6 +163,7 @@ class _Player:
         """
         unfinished = dict.fromkeys(batch)
         try:
+            self._is_playing = True
             self._orders.send(Batch(batch))
             while True:
                 while (message := self._inbox.receive(_POLL_SECONDS)) is None:
@@ -175,6 +177,7 @@ class _Player:
                 elif isinstance(message, Problem):
                     raise StudyError(message.message)
                 else:
+                    self._is_playing = False
                     return message if isinstance(message, BatchFailed) else None
         except (EOFError, OSError):
             reason = f"the agent's process ended: {self._fate()}"
@@ -183,7 +186,7 @@ class _Player:
     def end(self) -> None:
         """Ends the process, however busy it is."""
         self._orders.close()
-        if self._hangs() or self._clock.value:
+        if self._is_playing:
             self._process.kill()
         self._process.join(_END_SECONDS)
         if self._process.is_alive():
