@@ -39,7 +39,8 @@ class GameTask:
     """One task and where its game lies."""
 
     task_id: str
-    """`<split>/<game>/<trial>`, or `generated/<seed>`."""
+    """`<split>/<game>/<trial>`; generated ones are `generated/<seed>`, those of houses with three
+    receptacles `generated-r3/<seed>`."""
     split: str
     task_type: str
     source: str
@@ -176,6 +177,7 @@ def load_tasks(
     root: Path | str | None = None,
     seed: int = 0,
     num: int = 1000,
+    receptacles: int | None = None,
     progress: Progress | None = None,
 ) -> TaskSet:
     """The tasks of a split.
@@ -191,20 +193,24 @@ def load_tasks(
             `$ALFWORLD_DATA`.
         seed: For "generated": the first seed.
         num: For "generated": how many seeds in a row, before types are selected.
+        receptacles: For "generated": how many receptacles a house has, 2 to 10; None for full
+            houses.
         progress: Called while games are parsed.
 
     Raises:
         UnknownSplitError: If there is no such split.
         DataNotFoundError: If no game of the split is there.
         GameFormatError: If a game of the split is malformed or of another version.
-        DataError: If a task type is unknown, no task is left, a source is damaged, or two sources
-            disagree about a game.
+        DataError: If a task type is unknown, no task is left, a source is damaged, two sources
+            disagree about a game, or there are no houses of that size.
     """
     if split not in SPLITS:
         raise UnknownSplitError(f"unknown split {split!r}; there are: {', '.join(SPLITS)}")
     kinds = _checked_types(task_types)
     if split == _GENERATED:
-        return _generated(seed, num, kinds)
+        return _generated(seed, num, kinds, receptacles)
+    if receptacles is not None:
+        raise DataError(f"only houses of split {_GENERATED!r} can be small, not those of {split!r}")
     stores = tuple(open_stores(root, progress))
     if not _places(split, stores):
         raise _no_games(split, stores, root)
@@ -250,16 +256,18 @@ class _Stored:
 
 
 class _Generated:
-    """Generates tasks when they are opened."""
+    """Generates tasks when they are opened, in full houses or in small ones."""
+
+    def __init__(self, receptacles: int | None) -> None:
+        self._receptacles = receptacles
 
     def game(self, task: GameTask) -> Game:
         return remember(task.task_id, lambda: parse_game(self.data(task), task.task_id))
 
     def data(self, task: GameTask) -> dict[str, Any]:
-        # Imported late: most programs play published games.
         from hiper_envs.alfworld.generator import generate_game
 
-        return generate_game(int(task.member), task.task_type)
+        return generate_game(int(task.member), task.task_type, receptacles=self._receptacles)
 
     def sha256(self, task: GameTask) -> str:
         return hashlib.sha256(json.dumps(self.data(task), sort_keys=True).encode()).hexdigest()
@@ -281,18 +289,25 @@ def _checked_types(task_types: Collection[str] | None) -> frozenset[str]:
 # may open a thousand environments. A store is the same object until its source changes.
 
 
-@lru_cache(maxsize=32)
-def _generated(seed: int, num: int, kinds: frozenset[str]) -> TaskSet:
+@lru_cache(maxsize=32, typed=True)
+def _generated(
+    seed: int, num: int, kinds: frozenset[str], receptacles: int | None = None
+) -> TaskSet:
     if seed < 0 or num < 1:
         raise DataError(f"generated tasks need seed >= 0 and num >= 1, got {seed} and {num}")
+    # Imported late, like the generator: most programs play published games.
+    from hiper_envs.alfworld.generator_small import check_receptacles
+
+    check_receptacles(receptacles)
+    name = _GENERATED if receptacles is None else f"{_GENERATED}-r{receptacles}"
     # The generator takes the types in turn; saying so here tells a task's type without opening it.
     types = {number: TASK_TYPES[number % len(TASK_TYPES)] for number in range(seed, seed + num)}
     tasks = [
-        GameTask(f"{_GENERATED}/{number}", _GENERATED, kind, "generator", str(number))
+        GameTask(f"{name}/{number}", _GENERATED, kind, "generator", str(number))
         for number, kind in types.items()
         if kind in kinds
     ]
-    return _nonempty(TaskSet(_GENERATED, tasks, _Generated()), kinds)
+    return _nonempty(TaskSet(_GENERATED, tasks, _Generated(receptacles)), kinds)
 
 
 @lru_cache(maxsize=32)

@@ -23,6 +23,7 @@ from hiper_envs.alfworld import generator_pddl as pddl
 from hiper_envs.alfworld import house as tables
 from hiper_envs.alfworld.game import TASK_TYPES, fingerprint
 from hiper_envs.alfworld.generator_grammar import grammar
+from hiper_envs.alfworld.generator_small import check_receptacles, shrink, strew
 from hiper_envs.alfworld.generator_walk import Walk
 from hiper_envs.alfworld.house import House
 from hiper_envs.alfworld.texts import TOOL_OF_TRANSFORM, TaskSpec
@@ -72,13 +73,16 @@ _SENTENCES: dict[str, tuple[str, str]] = {
 }
 
 
-def generate_game(seed: int, task_type: str | None = None) -> dict[str, Any]:
+def generate_game(
+    seed: int, task_type: str | None = None, *, receptacles: int | None = None
+) -> dict[str, Any]:
     """Generate one game.
 
     Args:
-        seed: any non-negative integer; the same seed (and task type) gives the same game, on any
-            machine.
+        seed: any non-negative integer; the same arguments give the same game, on any machine.
         task_type: one of `TASK_TYPES`; None takes them in turn: ``TASK_TYPES[seed % 6]``.
+        receptacles: how many receptacles the house has, 2 to 10, with one to two objects for each;
+            None for a full house of 10 to 30 receptacles and up to 35 objects.
 
     Returns:
         The decoded content of a ``game.tw-pddl`` file: ``pddl_domain``, ``grammar``,
@@ -87,6 +91,7 @@ def generate_game(seed: int, task_type: str | None = None) -> dict[str, Any]:
 
     Raises:
         ValueError: for a negative seed or an unknown task type.
+        DataError: for a number of receptacles that is out of its range.
     """
     if seed < 0:
         raise ValueError(f"seed must not be negative, got {seed}")
@@ -94,24 +99,30 @@ def generate_game(seed: int, task_type: str | None = None) -> dict[str, Any]:
         task_type = TASK_TYPES[seed % len(TASK_TYPES)]
     elif task_type not in TASK_TYPES:
         raise ValueError(f"unknown task type {task_type!r}; expected one of {TASK_TYPES}")
-    rng = random.Random(f"{task_type} {seed}")
-    house, task = _draw(rng, task_type)
+    check_receptacles(receptacles)
+    size = "" if receptacles is None else f"r{receptacles}_"
+    rng = random.Random(f"{task_type} {size}{seed}")
+    house, task = _draw(rng, task_type, receptacles)
     sentence = rng.choice(_SENTENCES[task_type]).format(
         obj=task.object_type, recep=task.receptacle_type, tool=task.tool_type
     )
     return {
         "pddl_domain": pddl.DOMAIN,
         "grammar": grammar(sentence),
-        "pddl_problem": pddl.problem(house, [task], f"generated_{seed}"),
+        "pddl_problem": pddl.problem(house, [task], f"generated_{size}{seed}"),
         "solvable": True,
         "walkthrough": Walk(house).solve([task]),
     }
 
 
-def _draw(rng: random.Random, task_type: str) -> tuple[House, TaskSpec]:
+def _draw(
+    rng: random.Random, task_type: str, receptacles: int | None
+) -> tuple[House, TaskSpec]:
     """Draw a house, and a task of the given type that it allows but does not yet fulfil."""
     house, ids = tables.furnish(rng, rng.choice(_rooms(task_type)))
     task = rng.choice(_tasks(house, task_type))
+    if receptacles is not None:
+        shrink(rng, house, task, receptacles)
     kind = tables.camel(task.object_type)
     # Objects of a transforming task may start at the destination: they still have to change.
     avoid = () if task.transform else (tables.camel(task.receptacle_type),)
@@ -120,7 +131,8 @@ def _draw(rng: random.Random, task_type: str) -> tuple[House, TaskSpec]:
     if task.task_type == "look_at_obj_in_light":
         for _ in range(rng.randint(1, 2)):
             tables.place(rng, house, ids, tables.LAMP)
-    tables.scatter(rng, house, ids, leave=(kind, tables.LAMP))
+    add = tables.scatter if receptacles is None else strew
+    add(rng, house, ids, leave=(kind, tables.LAMP))
     return house, task
 
 

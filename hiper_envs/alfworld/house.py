@@ -226,7 +226,7 @@ SPELLING: dict[str, str] = {
     )
 }
 """Type words as the texts write them ("sidetable") -> as the tables write them ("SideTable")."""
-_LAMP_STANDS = ("Desk", "Dresser", "Shelf", "SideTable")
+LAMP_STANDS = ("Desk", "Dresser", "Shelf", "SideTable")
 PLANT = "HousePlant"
 _PLANT_STANDS = ("CoffeeTable", "CounterTop", "Desk", "DiningTable", "SideTable")
 _ALWAYS_DOORED = frozenset({"Fridge", "Microwave", "Safe"})
@@ -363,7 +363,7 @@ def place(
 
 def _homes_of(kind: str) -> Sequence[str]:
     if kind == LAMP:
-        return _LAMP_STANDS
+        return LAMP_STANDS
     if kind == PLANT:
         return _PLANT_STANDS
     return CAN_CONTAIN[kind]

@@ -15,7 +15,7 @@ from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 
 import hiper_envs  # noqa: F401  (registers the ids)
-from hiper_base.errors import DataNotFoundError, UnknownSplitError, UnknownTaskError
+from hiper_base.errors import DataError, DataNotFoundError, UnknownSplitError, UnknownTaskError
 from hiper_envs.alfworld.backends import AlfworldTasks, make_world
 from hiper_envs.alfworld.data import load_tasks
 from hiper_envs.alfworld.env import AlfworldEnv, AlfworldVectorEnv
@@ -97,6 +97,25 @@ class TestSingle:
         assert rebuilt.spec == env.spec
         assert rebuilt.reset(seed=2) == env.reset(seed=2)
 
+    def test_few_tasks_in_small_houses(self) -> None:
+        small = {"generated_tasks": 12, "generated_receptacles": 3}
+        env = gym.make(ENV_ID, task_types=[HEAT], **small, **GENERATED)
+        ids = [task.task_id for task in env.get_wrapper_attr("source").task_set]
+        assert ids == ["generated-r3/3", "generated-r3/9"]
+        observation, info = env.reset(options={"task_id": ids[0]})
+        assert info["split"] == "generated"
+        places = [a for a in info["admissible_actions"] if a.startswith("go to ")]
+        assert len(places) == 3
+        # One process may play houses of several sizes; a task of one is none of another.
+        full = gym.make(ENV_ID, task_types=[HEAT], **GENERATED)
+        assert full.reset(options={"task_id": "generated/3"})[0] != observation
+        with pytest.raises(UnknownTaskError):
+            full.reset(options={"task_id": ids[0]})
+        assert env.spec is not None
+        assert gym.make(env.spec).reset(seed=2) == env.reset(seed=2)
+        envs = gym.make_vec(ENV_ID, num_envs=2, task_types=[HEAT], **small, **GENERATED)
+        assert set(envs.reset(seed=0)[1]["task_id"]) <= set(ids)
+
     @pytest.mark.parametrize("how", ["pickle", "deepcopy"])
     def test_a_copy_goes_on_in_mid_episode(self, how: str) -> None:
         env = gym.make(ENV_ID, reference=True, **GENERATED)
@@ -140,6 +159,24 @@ class TestErrors:
     def test_an_unknown_split(self, split: str) -> None:
         with pytest.raises(UnknownSplitError):
             gym.make(ENV_ID, split=split)
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            ({"generated_receptacles": 1}, "2 to 10 receptacles, not 1"),
+            ({"generated_receptacles": 3.0}, "2 to 10 receptacles, not 3.0"),
+            ({"generated_tasks": 0}, "num >= 1"),
+        ],
+    )
+    def test_impossible_generated_tasks(self, option: dict[str, Any], message: str) -> None:
+        gym.make(ENV_ID, generated_receptacles=3, **GENERATED)
+        with pytest.raises(DataError, match=message):
+            gym.make(ENV_ID, **option, **GENERATED)
+
+    @pytest.mark.parametrize("split", [None, "train", "valid_seen"])
+    def test_published_houses_have_the_size_they_have(self, split: str | None) -> None:
+        with pytest.raises(DataError, match="only houses of split 'generated' can be small"):
+            gym.make(ENV_ID, split=split, generated_receptacles=3)
 
     def test_an_unknown_backend(self) -> None:
         with pytest.raises(ValueError, match=r"unknown backend 'thor'.*native.*textworld"):
