@@ -9,13 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import groupby
+from itertools import dropwhile, groupby
 
 __all__ = ["condense", "fold", "inline_actions"]
 
 _SEPARATOR = re.compile(r"\s*\[SEP\]\s*|\s*\n\s*")
 _BANNER = re.compile(r"-= .* =-")
 _LABEL = re.compile(r"Instruction:")
+# TextWorld's answer to `help`: a title, then one line for each kind of command.
+_MANUAL, _MANUAL_ENTRY = "Available commands:", re.compile(r"[a-z][^:]*:\s+\S.*")
 # `verb[argument]`, or `verb thing` with a preposition's phrase where there is one.
 _BRACKETS = re.compile(r"([^\[\]\s{},]+\[)([^\[\]{},]+)(\])")
 _PHRASE = re.compile(
@@ -26,9 +28,10 @@ _RANGE = re.compile(r".+ [0-9]+-[0-9]+", re.DOTALL)
 
 
 def condense(observation: str, task: str) -> list[str]:
-    r"""The parts of an observation, without those that only repeat the task or greet.
+    r"""The parts of an observation, without those that only greet, or repeat the task or commands.
 
-    Parts are lines, or what stands between two `[SEP]`.
+    Parts are lines, or what stands between two `[SEP]`. Of a list of all kinds of commands, which
+    `help` gives and which is longer than most prompts, the title is left.
 
     Example:
         >>> condense("-= Welcome! =-\n\nA room.\n\nYour task is to: find a mug.", "find a mug.")
@@ -37,6 +40,9 @@ def condense(observation: str, task: str) -> list[str]:
         ['WebShop', 'Search']
     """
     parts = [part for part in _SEPARATOR.split(observation) if part]
+    if _MANUAL in parts:
+        begin = parts.index(_MANUAL) + 1
+        parts[begin:] = dropwhile(_MANUAL_ENTRY.fullmatch, parts[begin:])
     return [
         part
         for part in parts

@@ -74,6 +74,16 @@ def test_parts_that_only_greet_or_repeat_the_task_go():
     assert condense("A room.", "") == ["A room."]
 
 
+def test_the_manual_of_commands_is_left_out_and_nothing_else():
+    env = make_env("HiPER-ALFWorld-v0", "generated")
+    episode = Episode(env.source.open(0), 50)
+    episode.step("help")
+    assert len(episode.observation) > 500
+    assert condense(episode.observation, "") == ["Available commands:"]
+    assert condense(f"{episode.observation}\nA room.", "") == ["Available commands:", "A room."]
+    assert condense("look: around you", "") == ["look: around you"]
+
+
 @given(st.lists(st.sampled_from("ab"), max_size=5), st.lists(st.sampled_from("ABc"), max_size=5))
 def test_every_action_is_in_the_text_or_left(arguments, parts):
     actions = [f"click[{argument}]" for argument in arguments] + ["look"]
