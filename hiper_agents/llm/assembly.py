@@ -8,7 +8,7 @@ itself is not in it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -24,7 +24,9 @@ from hiper_agents.llm.models import load_model
 from hiper_agents.llm.player import LanguagePlayer
 from hiper_agents.llm.policy import LanguagePolicy, PolicyError
 from hiper_agents.llm.prompts import PromptWriter
+from hiper_agents.llm.sharding import gathered, part_for
 from hiper_agents.llm.strategist import Strategist
+from hiper_agents.training.ranks import Ranks
 from hiper_agents.training.state_files import (
     CheckpointError,
     optimizer_tensors,
@@ -41,6 +43,7 @@ __all__ = [
     "describe",
     "export",
     "load_weights",
+    "make_for",
     "make_player",
     "make_policy",
     "restore_columns",
@@ -65,23 +68,47 @@ class Made(NamedTuple):
     about: dict[str, str]
 
 
-def make_policy(config: AgentConfig) -> Made:
+def make_policy(config: AgentConfig, *, shard: bool = False) -> Made:
     """Loads the model.
 
+    Args:
+        config: Which one.
+        shard: Whether to keep a part of its weights only. All processes that train together have
+            to call this then, and the whole model needs to fit into the machine's memory only.
+
     Raises:
-        HiperError: If there is no such model or device.
+        HiperError: If there is no such model or device, or what is trained of it is not sharded.
     """
     device = device_of(config.device)
     dtype = config.dtype
     if dtype == "auto":
         dtype = "bfloat16" if device.startswith("cuda") else "float32"
-    loaded = load_model(config.model, device=device, dtype=dtype)
+    loaded = load_model(config.model, device="cpu" if shard else device, dtype=dtype)
     about = {
         "model": loaded.name,
         "weights": loaded.origin,
         "quantised_from": loaded.quantised_from,
     }
-    return Made(LanguagePolicy(loaded.model, loaded.tokenizer, config.policy), about)
+    policy = LanguagePolicy(loaded.model, loaded.tokenizer, config.policy)
+    if shard:
+        policy.shard(torch.device(device))
+    return Made(policy, about)
+
+
+def make_for(config: AgentConfig, ranks: Ranks, *, shard: bool) -> Made:
+    """Loads the model on the device of one of the processes that train it together.
+
+    Raises:
+        HiperError: If there is no such model or device, or nothing to be sharded.
+    """
+    if shard and ranks.size == 1:
+        raise HiperError("one process cannot shard: launch several, or leave out --shard")
+    if shard and config.policy.lora_rank:
+        raise HiperError(
+            "an adapter is not sharded: leave out --shard, or train the whole model "
+            "(--policy.lora-rank 0)"
+        )
+    return make_policy(replace(config, device=ranks.device(config.device)), shard=shard)
 
 
 def make_player(
@@ -128,8 +155,10 @@ def save(
     optimizer: torch.optim.Optimizer,
     progress: Mapping[str, Any],
     columns: Mapping[str, Mapping[str, Tensor]] = MappingProxyType({}),
+    *,
+    write: bool = True,
 ) -> None:
-    """Writes a checkpoint.
+    """Writes a checkpoint; it does not show whether the policy is sharded.
 
     Args:
         run: The run folder.
@@ -138,11 +167,15 @@ def save(
         optimizer: Of them.
         progress: JSON-able counters and random states, with the key `iteration`.
         columns: States of those who fill columns, by column.
+        write: Whether this process is the one that writes. If the policy is sharded, all call this.
     """
-    tensors = {f"{_WEIGHTS}{name}": tensor for name, tensor in made.policy.adapter_state().items()}
-    tensors |= {name: tensor.cpu() for name, tensor in optimizer_tensors(optimizer).items()}
-    for column, state in columns.items():
-        tensors |= {f"{_COLUMNS}{column}.{name}": tensor for name, tensor in state.items()}
+    state = made.policy.adapter_state(keep=write)
+    tensors = {f"{_WEIGHTS}{name}": tensor for name, tensor in state.items()}
+    tensors |= gathered(optimizer_tensors(optimizer), keep=write)
+    if not write:
+        return
+    for column, kept in columns.items():
+        tensors |= {f"{_COLUMNS}{column}.{name}": tensor for name, tensor in kept.items()}
     document = {"agent": "llm", "made_of": describe(config), "about": made.about, **progress}
     write_checkpoint(run, progress["iteration"], tensors, document)
 
@@ -201,7 +234,7 @@ def load_weights(
     try:
         policy.load_adapter_state(weights)
         if optimizer is not None:
-            restore_optimizer(optimizer, tensors)
+            restore_optimizer(optimizer, tensors, keep=part_for)
     except (PolicyError, ValueError, KeyError, RuntimeError) as error:
         raise CheckpointError(f"cannot load {state_path(run, document)}: {error}") from error
 

@@ -109,6 +109,9 @@ class LanguageTrainConfig(AgentConfig, RunConfig):
     start: str | None = None
     """Run folder, of `hiper sft` or another run, whose weights to begin with; the KL penalty holds
     the policy to them."""
+    shard: bool = False
+    """Whether each of several processes keeps a part of weights, gradients and optimizer instead of
+    all; of a model that is trained whole (`--policy.lora-rank 0`)."""
     num_envs: int = 128
     """Episodes that a process plays side by side."""
     reward: RewardConfig = field(default_factory=RewardConfig)

@@ -42,21 +42,29 @@ class TokenBudget:
             raise HiperError(f"a pass needs at least one token, not {tokens}")
         self.tokens = tokens
 
-    def run(self, attempt: Callable[[int], T], longest: int) -> T:
+    def run(self, attempt: Callable[[int], T], longest: int, *, alone: bool = True) -> T:
         """Calls `attempt` with the budget, again with half of it for as long as memory runs out.
 
         Args:
             attempt: Is given the tokens of a pass. It has to begin anew when it is called again.
             longest: Tokens of the longest turn: budgets below that change nothing.
+            alone: Whether this process can begin anew without the others.
 
         Raises:
-            DeviceMemoryError: If passes of one turn each do not fit either.
+            DeviceMemoryError: If passes of one turn each do not fit either, or the first ones do
+                not and others wait for this process.
         """
         while True:
             try:
                 return attempt(self.tokens)
             except torch.cuda.OutOfMemoryError as error:
                 failure = error.with_traceback(None)
+            if not alone:
+                raise DeviceMemoryError(
+                    f"passes of {self.tokens} tokens do not fit into the device's memory, and "
+                    "processes that share the weights cannot begin anew: lower micro_tokens, or "
+                    "switch gradient checkpointing on"
+                ) from failure
             # Only here the failed attempt's tensors are let go.
             if self.tokens < 2 * longest:
                 raise DeviceMemoryError(

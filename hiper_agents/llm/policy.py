@@ -11,20 +11,23 @@ knows nothing of prompts, of what a response may contain, of losses or of optimi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.modeling_outputs import BaseModelOutputWithPast
 
+from hiper_agents.llm.sharding import Shards, gathered, part_for
 from hiper_agents.llm.weights import Adapters, Copies, WeightSets
 from hiper_base.errors import HiperError
 
 __all__ = ["HEADS", "LanguagePolicy", "PolicyConfig", "PolicyError"]
+
+T = TypeVar("T")
 
 CriticKind = Literal["trunk", "separate"]
 
@@ -210,7 +213,7 @@ class LanguagePolicy(nn.Module):
             with policy.reference():
                 logits = policy.logits(policy.trunk(ids).last_hidden_state)
         """
-        with self._activated(_REFERENCE), torch.no_grad():
+        with self._activated(_REFERENCE), self.whole(), torch.no_grad():
             yield
 
     @contextmanager
@@ -222,6 +225,46 @@ class LanguagePolicy(nn.Module):
         """
         with self._activated(_POLICY if self.has_trunk_critic else _CRITIC):
             yield
+
+    def shard(self, device: torch.device) -> None:
+        """Has each of the processes that train together keep a part of every weight set.
+
+        From then on all of them have to come into `reference` and `whole`, to call
+        `freeze_reference`, `adapter_state` and `load_adapter_state`, and to make the same number of
+        passes with gradients, all within `run`. Value heads stay whole.
+
+        Args:
+            device: Of this process; the policy is moved there.
+
+        Raises:
+            PolicyError: If it trains an adapter.
+        """
+        if not isinstance(self.weights, Copies):
+            raise PolicyError("an adapter is not sharded: only a model that is trained whole is")
+        self.weights = Shards(self.weights, device)
+        self.heads.to(device)
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """While it lasts, any number of passes can be made without gradients.
+
+        That changes nothing unless the policy is sharded; then all weights are gathered before.
+        """
+        with self.weights.whole(self._active):
+            yield
+
+    def run(self, compute: Callable[[], T]) -> T:
+        """What a pass with gradients through the active weights gives: tensors, one `tied`."""
+        return self.weights.run(self._active, compute)
+
+    def tied(self, result: Tensor, hidden: Tensor) -> Tensor:
+        """The result of a pass with hidden states [n, T, H], in which all weights have a share.
+
+        Sharded, each of them needs a gradient in every process, be it 0.
+        """
+        if not (self.weights.is_sharded and torch.is_grad_enabled()):
+            return result
+        return result + 0.0 * self.logits(hidden[:1, :1]).sum()
 
     def freeze_reference(self) -> None:
         """Makes the present policy the reference, say after supervised learning."""
@@ -236,10 +279,13 @@ class LanguagePolicy(nn.Module):
         own = [] if self.has_trunk_critic else [*self.weights.tensors(_CRITIC).values()]
         return [*own, *self.heads.parameters()]
 
-    def adapter_state(self) -> dict[str, Tensor]:
-        """Copies, on the CPU, of all that is not the given model: weight sets and heads."""
-        tensors = self._stored_tensors()
-        return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
+    def adapter_state(self, *, keep: bool = True) -> dict[str, Tensor]:
+        """Copies, on the CPU, of all that is not the given model: weight sets and heads.
+
+        Args:
+            keep: Whether they are wanted here, or this is called for the sake of others (`shard`).
+        """
+        return gathered(self._stored_tensors(), keep=keep)
 
     @torch.no_grad()
     def load_adapter_state(self, state: Mapping[str, Tensor]) -> None:
@@ -260,7 +306,7 @@ class LanguagePolicy(nn.Module):
                 shapes = f"{tuple(state[name].shape)}, not {tuple(tensor.shape)}"
                 raise PolicyError(f"the stored weights are of another model: {name} has {shapes}")
         for name, tensor in tensors.items():
-            tensor.copy_(state[name])
+            tensor.copy_(part_for(state[name], tensor))
         self.version += 1
 
     def _stored_tensors(self) -> dict[str, nn.Parameter]:

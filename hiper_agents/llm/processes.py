@@ -8,7 +8,7 @@ import torch
 import torch.distributed
 from torch import Tensor, nn
 
-__all__ = ["all_reduce", "gradients_of"]
+__all__ = ["all_reduce", "gradients_of", "is_part"]
 
 _MOST = 1 << 25
 """Numbers in one exchange, so that a model's gradients are not all held twice."""
@@ -31,13 +31,22 @@ def all_reduce(tensors: Sequence[Tensor]) -> None:
 
 
 def gradients_of(parameters: Iterable[nn.Parameter]) -> list[Tensor]:
-    """All gradients; zeros where a process has none, for others may have some."""
+    """All gradients; zeros where a process has none, for others may have some.
+
+    Those of which each process has a part are left out: they are sums already.
+    """
     gradients = []
     for parameter in parameters:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-        gradients.append(parameter.grad)
+        if not is_part(parameter.grad):
+            gradients.append(parameter.grad)
     return gradients
+
+
+def is_part(tensor: Tensor) -> bool:
+    """Whether other processes have other parts of a tensor (a `DTensor`)."""
+    return hasattr(tensor, "full_tensor")
 
 
 def _all_reduce(tensors: Sequence[Tensor]) -> None:

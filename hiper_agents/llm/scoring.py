@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 import numpy as np
@@ -135,23 +136,23 @@ def score(
     """
     chosen = ChosenTokens.of(turns)
     first = np.searchsorted(chosen.turn, np.arange(len(turns) + 1))
-    for batch in micro_batches(turns, max_tokens):
+    for batch in _dealt(policy, turns, max_tokens, grad):
         rows = [np.arange(first[turn], first[turn + 1]) for turn in batch]
         owner = np.repeat(np.arange(len(batch)), [len(row) for row in rows])
-        picked = np.concatenate(rows)
+        picked = _joined(rows)
+        judge = partial(
+            _judge_turns,
+            policy,
+            [turns[turn] for turn in batch],
+            (owner, chosen.before[picked], chosen.token[picked]),
+            [chosen.allowed[i] for i in picked],
+            temperature,
+            grad_entropy,
+            values,
+        )
         with torch.set_grad_enabled(grad):
-            hidden = hidden_states(policy, [turns[turn] for turn in batch])
-            states = hidden[_on(hidden, owner), _on(hidden, chosen.before[picked])]
-            log_probs, entropies = _judge(
-                policy,
-                states,
-                chosen.token[picked],
-                [chosen.allowed[i] for i in picked],
-                temperature,
-                grad_entropy,
-            )
-            judged = _values(policy, hidden, [turns[turn] for turn in batch]) if values else None
-        device = hidden.device
+            log_probs, entropies, judged = policy.run(judge) if grad else judge()
+        device = log_probs.device
         yield Scored(
             turns=torch.as_tensor(batch, device=device),
             chosen=torch.as_tensor(picked, device=device),
@@ -172,10 +173,10 @@ def score_values(
     Yields:
         Which turns, int64 [n], and their V_L, V_H, V_T, float32 [n, 3].
     """
-    for batch in micro_batches(turns, max_tokens):
-        part = [turns[turn] for turn in batch]
+    for batch in _dealt(policy, turns, max_tokens, grad):
+        judge = partial(_judge_states, policy, [turns[turn] for turn in batch])
         with torch.set_grad_enabled(grad):
-            values = _values(policy, hidden_states(policy, part), part)
+            values = policy.run(judge) if grad else judge()
         yield torch.as_tensor(batch, device=values.device), values
 
 
@@ -204,13 +205,13 @@ def values_of(
 
     def attempt(tokens: int) -> FloatArray:
         found = torch.zeros(len(turns), len(HEADS), device=policy.device)
-        with policy.critic():
-            for rows, values in score_values(policy, turns, max_tokens=tokens, grad=False):
-                found[rows] = values
+        for rows, values in score_values(policy, turns, max_tokens=tokens, grad=False):
+            found[rows] = values
         array: FloatArray = found.cpu().numpy()
         return array
 
-    return TokenBudget(max_tokens).run(attempt, longest=max(map(len, turns), default=1))
+    with policy.critic(), policy.whole():
+        return TokenBudget(max_tokens).run(attempt, longest=max(map(len, turns), default=1))
 
 
 def choices(
@@ -240,6 +241,33 @@ def choices(
             excluded[_on(states, ids)] = False
             scores = logits.masked_fill(excluded, -torch.inf)
         yield rows, logits, scores
+
+
+def _judge_turns(
+    policy: LanguagePolicy,
+    turns: Sequence[TurnTokens],
+    chosen: tuple[IntArray, IntArray, IntArray],
+    allowed: Allowed,
+    temperature: float,
+    grad_entropy: bool,
+    with_values: bool,
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """One pass: log-probabilities and entropies [N] of chosen tokens, values [n, 3] of the turns.
+
+    Of each chosen token its turn, the position of the token before it, and its id, int64 [N].
+    """
+    owner, before, token = chosen
+    hidden = hidden_states(policy, turns)
+    states = hidden[_on(hidden, owner), _on(hidden, before)]
+    log_probs, entropies = _judge(policy, states, token, allowed, temperature, grad_entropy)
+    values = _values(policy, hidden, turns) if with_values else None
+    return policy.tied(log_probs, hidden), entropies, values
+
+
+def _judge_states(policy: LanguagePolicy, turns: Sequence[TurnTokens]) -> Tensor:
+    """One pass: values [n, 3] of the turns."""
+    hidden = hidden_states(policy, turns)
+    return policy.tied(_values(policy, hidden, turns), hidden)
 
 
 def _judge(
@@ -310,8 +338,9 @@ def _beyond(like: Tensor, sets: Sequence[NDArray[np.int32]]) -> Tensor:
 
 def hidden_states(policy: LanguagePolicy, turns: Sequence[TurnTokens]) -> Tensor:
     """Hidden states [n, T, H] of prompts with their responses, padded on the right."""
-    ids = np.zeros((len(turns), max(map(len, turns))), np.int64)
-    for row, turn in zip(ids, turns, strict=True):
+    # A pass of no turns reads a token all the same: there are processes that wait for it.
+    ids = np.zeros((max(1, len(turns)), max(map(len, turns), default=1)), np.int64)
+    for row, turn in zip(ids, turns, strict=False):
         row[: len(turn.prompt)] = turn.prompt
         row[len(turn.prompt) : len(turn)] = turn.response
     hidden = policy.trunk(torch.from_numpy(ids).to(policy.device)).last_hidden_state
@@ -322,8 +351,9 @@ def hidden_states(policy: LanguagePolicy, turns: Sequence[TurnTokens]) -> Tensor
 def _values(policy: LanguagePolicy, hidden: Tensor, turns: Sequence[TurnTokens]) -> Tensor:
     """V_L at the last token before the action, V_H and V_T at the prompt's last token, [n, 3]."""
     rows = torch.arange(len(turns), device=hidden.device)
-    before = policy.values(hidden[rows, _on(hidden, [len(turn.prompt) - 1 for turn in turns])])
-    carried = policy.values(hidden[rows, _on(hidden, [turn.low_anchor for turn in turns])])
+    ends, anchors = ([len(t.prompt) - 1 for t in turns], [t.low_anchor for t in turns])
+    before = policy.values(hidden[rows, _on(hidden, np.array(ends, np.int64))])
+    carried = policy.values(hidden[rows, _on(hidden, np.array(anchors, np.int64))])
     return torch.cat([carried[:, :1], before[:, 1:]], 1)
 
 
@@ -344,6 +374,15 @@ def micro_batches(turns: Sequence[TurnTokens], max_tokens: int) -> Iterator[IntA
         size = max(1, max_tokens // int(lengths[order[start]]))
         yield order[start : start + size]
         start += size
+
+
+def _dealt(
+    policy: LanguagePolicy, turns: Sequence[TurnTokens], max_tokens: int, grad: bool
+) -> Sequence[IntArray]:
+    """Micro-batches; with gradients as many as all processes make, the last ones empty."""
+    batches = list(micro_batches(turns, max_tokens))
+    passes = policy.weights.passes(len(batches)) if grad else len(batches)
+    return batches + [np.zeros(0, np.int64)] * (passes - len(batches))
 
 
 def _blocks(turn: TurnTokens, places: IntArray) -> IntArray:

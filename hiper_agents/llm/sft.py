@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hiper_agents.agent import CHECKPOINT_FILE
 from hiper_agents.cli.values import JsonObject
 from hiper_agents.environments import make_env
 from hiper_agents.families import family_of
-from hiper_agents.llm.assembly import load_weights, make_policy, save
+from hiper_agents.llm.assembly import load_weights, make_for, save
 from hiper_agents.llm.config import AgentConfig
 from hiper_agents.llm.demonstrations import (
     DEMONSTRATIONS_FILE,
@@ -39,6 +39,7 @@ from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.processes import all_reduce, gradients_of
 from hiper_agents.llm.prompts import PromptWriter
 from hiper_agents.llm.scoring import score
+from hiper_agents.llm.sharding import clip_gradients
 from hiper_agents.llm.turns import TurnTokens
 from hiper_agents.llm.update import DivergedError
 from hiper_agents.training.config import instance
@@ -87,6 +88,9 @@ class SftConfig(AgentConfig):
     """Gradients are clipped to this norm."""
     micro_tokens: int = 16384
     """Tokens in a pass, padding included; halves when the device runs out of memory."""
+    shard: bool = False
+    """Whether each of several processes keeps a part of weights, gradients and optimizer instead of
+    all; of a model that is trained whole (`--policy.lora-rank 0`)."""
     checkpoint_seconds: float = 60.0
     """Time between checkpoints."""
     tensorboard: bool = True
@@ -122,7 +126,7 @@ class SupervisedTrainer:
         self.config = config
         self.ranks = join()
         torch.manual_seed(config.seed)
-        self.made = make_policy(replace(config, device=self.ranks.device(config.device)))
+        self.made = make_for(config, self.ranks, shard=config.shard)
         self.policy = self.made.policy
         self.demonstrations = _demonstrations(config, self.policy)
         self.optimizer = torch.optim.AdamW(
@@ -138,6 +142,11 @@ class SupervisedTrainer:
     def total_steps(self) -> int:
         """Steps in all passes."""
         return self.config.epochs * self._per_epoch
+
+    @property
+    def saves_together(self) -> bool:
+        """Whether all processes have to call `save`."""
+        return self.policy.weights.is_sharded
 
     @property
     def is_finished(self) -> bool:
@@ -178,7 +187,8 @@ class SupervisedTrainer:
     def save(self, run: Path) -> None:
         """Writes a checkpoint."""
         progress = {"iteration": self.step, "seconds": self.seconds, "supervised": True}
-        save(run, self.config, self.made, self.optimizer, progress)
+        write = self.ranks.is_first
+        save(run, self.config, self.made, self.optimizer, progress, write=write)
 
     def load(self, run: Path) -> None:
         """Goes on from a checkpoint of the same settings.
@@ -203,11 +213,12 @@ class SupervisedTrainer:
         own = [turns[place] for place in self.ranks.share(len(turns))]
         weights = (1 / max(1, chosen), 1 / len(turns))
         accumulate = partial(_accumulate, self.policy, self.optimizer, own, weights)
-        sums = self._budget.run(accumulate, max(map(len, own), default=1))
+        alone = not self.policy.weights.is_sharded
+        sums = self._budget.run(accumulate, max(map(len, own), default=1), alone=alone)
         if self.ranks.size > 1:
             all_reduce([sums, *gradients_of(self.policy.policy_parameters())])
         loss, probability = sums.tolist()
-        norm = nn.utils.clip_grad_norm_(self.policy.policy_parameters(), config.max_grad_norm)
+        norm = clip_gradients(self.policy.policy_parameters(), config.max_grad_norm)
         if not (math.isfinite(loss) and math.isfinite(norm.item())):
             self.optimizer.zero_grad()
             raise DivergedError(

@@ -148,15 +148,15 @@ def embed(
 
     def attempt(tokens: int) -> NDArray[np.float32]:
         found = torch.zeros(len(alone), policy.hidden_size, device=policy.device)
-        with policy.reference():
-            for rows in micro_batches(alone, tokens):
-                hidden = hidden_states(policy, [alone[row] for row in rows]).float()
-                counts = torch.zeros(hidden.shape[:2])
-                for row, chosen in zip(rows, counts, strict=True):
-                    chosen[: len(alone[row])] = torch.from_numpy(alone[row].sampled)
-                sums = torch.einsum("nt,nth->nh", counts.to(hidden), hidden)
-                found[torch.from_numpy(rows).to(found.device)] = sums
+        for rows in micro_batches(alone, tokens):
+            hidden = hidden_states(policy, [alone[row] for row in rows]).float()
+            counts = torch.zeros(hidden.shape[:2])
+            for row, chosen in zip(rows, counts, strict=True):
+                chosen[: len(alone[row])] = torch.from_numpy(alone[row].sampled)
+            sums = torch.einsum("nt,nth->nh", counts.to(hidden), hidden)
+            found[torch.from_numpy(rows).to(found.device)] = sums
         points: NDArray[np.float32] = torch.nn.functional.normalize(found).cpu().numpy()
         return points
 
-    return TokenBudget(max_tokens).run(attempt, longest=max(map(len, alone), default=1))
+    with policy.reference():
+        return TokenBudget(max_tokens).run(attempt, longest=max(map(len, alone), default=1))

@@ -22,8 +22,8 @@ from hiper_agents.estimators import Advantages, get_estimator
 from hiper_agents.llm.assembly import (
     describe,
     load_weights,
+    make_for,
     make_player,
-    make_policy,
     restore_columns,
     save,
 )
@@ -81,7 +81,7 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             for rank in range(self.ranks.size * together)
         ]
         torch.manual_seed(config.seed)
-        self.made = make_policy(replace(config, device=self.ranks.device(config.device)))
+        self.made = make_for(config, self.ranks, shard=config.shard)
         self.policy = self.made.policy
         if config.start is not None:
             begin_with(Path(config.start), config, self.policy)
@@ -91,7 +91,9 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             column: provider(config, self.policy, self.player, needs)
             for column, provider in classes.items()
         }
+        self.saves_together = self.policy.weights.is_sharded
         self._micro_tokens = config.update.micro_tokens
+        self._samples: list[dict[str, Any]] = []
 
     def collect_and_update(
         self, tasks: NDArray[np.int64], groups: NDArray[np.int64]
@@ -103,7 +105,8 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
         """
         try:
             mine = np.isin(groups, self.ranks.share(len(tasks) // self.group_size))
-            rollout = self._collect(tasks[mine], groups[mine])
+            with self.policy.whole():
+                rollout = self._collect(tasks[mine], groups[mine])
             learned = self._update(rollout.turns)
         except DivergedError as error:
             raise DivergedError(
@@ -132,7 +135,12 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
     def save(self, run: Path) -> None:
         """Writes a checkpoint."""
         columns = {name: provider.state() for name, provider in self.providers.items()}
-        save(run, self.config, self.made, self.optimizer, self.progress(), columns)
+        first, progress = self.ranks.is_first, self.progress()
+        save(run, self.config, self.made, self.optimizer, progress, columns, write=first)
+        if self.saves_together and self.is_finished:
+            # The last time that all are here.
+            with self.policy.whole():
+                self._samples = self._play_samples() if first else []
 
     def load(self, run: Path) -> None:
         """Goes on from a checkpoint of the same settings.
@@ -155,7 +163,10 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             self.own_rng.bit_generator.state = streams[self.ranks.rank]
 
     def samples(self) -> list[dict[str, Any]]:
-        """Sample episodes for the report, played greedily."""
+        """Sample episodes for the report, played greedily; those of a sharded policy at the end."""
+        return self._samples if self.policy.weights.is_sharded else self._play_samples()
+
+    def _play_samples(self) -> list[dict[str, Any]]:
         greedy = replace(self.config.generation, greedy=True)
         player = make_player(self.policy, self.config, greedy)
         with_values = self.estimate.needs.critic and self.policy.has_trunk_critic
@@ -185,7 +196,8 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             turns = self._judged(turns)
         figures: dict[str, float] = {}
         for provider in self.providers.values():
-            figures |= provider.annotate(self.own, turns, self.own_rng)
+            with self.policy.whole():
+                figures |= provider.annotate(self.own, turns, self.own_rng)
         advantages, lessons = self.advantages(), []
         for provider in self.providers.values():
             advantages, lesson = provider.divide(self.own, advantages)

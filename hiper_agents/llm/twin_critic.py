@@ -180,15 +180,15 @@ def features(policy: LanguagePolicy, turns: Sequence[TurnTokens], *, max_tokens:
 
     def attempt(tokens: int) -> Tensor:
         found = torch.zeros(len(turns), 2, policy.hidden_size, dtype=torch.float16)
-        with policy.reference():
-            for batch in micro_batches(turns, tokens):
-                part = [turns[row] for row in batch]
-                hidden = hidden_states(policy, part)
-                places = torch.tensor([[len(turn.prompt) - 1, len(turn) - 1] for turn in part])
-                rows = torch.arange(len(part), device=hidden.device)[:, None]
-                ends = hidden[rows, places.to(hidden.device)].float()
-                ends = nn.functional.layer_norm(ends, ends.shape[-1:])
-                found[torch.from_numpy(batch)] = ends.half().cpu()
+        for batch in micro_batches(turns, tokens):
+            part = [turns[row] for row in batch]
+            hidden = hidden_states(policy, part)
+            places = torch.tensor([[len(turn.prompt) - 1, len(turn) - 1] for turn in part])
+            rows = torch.arange(len(part), device=hidden.device)[:, None]
+            ends = hidden[rows, places.to(hidden.device)].float()
+            ends = nn.functional.layer_norm(ends, ends.shape[-1:])
+            found[torch.from_numpy(batch)] = ends.half().cpu()
         return found
 
-    return TokenBudget(max_tokens).run(attempt, longest=max(map(len, turns), default=1))
+    with policy.reference():
+        return TokenBudget(max_tokens).run(attempt, longest=max(map(len, turns), default=1))

@@ -22,7 +22,7 @@ from itertools import chain
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from hiper_agents.estimators.advantages import Advantages
 from hiper_agents.llm.experience import Experience, Minibatch, Reduce, deal
@@ -31,6 +31,7 @@ from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.policy import HEADS, LanguagePolicy
 from hiper_agents.llm.processes import gradients_of
 from hiper_agents.llm.scoring import Scored, log_probs_of, score, score_values
+from hiper_agents.llm.sharding import clip_gradients
 from hiper_agents.llm.turns import BLOCKS, TurnTokens
 from hiper_base.errors import HiperError
 
@@ -105,10 +106,14 @@ class LLMUpdateConfig:
 
 def make_optimizer(policy: LanguagePolicy, config: LLMUpdateConfig) -> torch.optim.AdamW:
     """AdamW, without decay, over the policy and the critic, each with its own step size."""
+    critic, heads = policy.critic_parameters(), len(list(policy.heads.parameters()))
     groups = [
         {"params": policy.policy_parameters(), "lr": config.learning_rate},
-        {"params": policy.critic_parameters(), "lr": config.critic_learning_rate},
+        # Apart, for of the heads every process has all.
+        {"params": critic[:-heads], "lr": config.critic_learning_rate},
+        {"params": critic[-heads:], "lr": config.critic_learning_rate},
     ]
+    groups = [group for group in groups if group["params"]]
     return torch.optim.AdamW(groups, weight_decay=0.0, fused=policy.device.type == "cuda")
 
 
@@ -154,7 +159,9 @@ def update(
         for rows in deal(len(turns), config.minibatch, rng, policy.device, reduce):
             batch = Minibatch.of(data, rows, policy.device, reduce)
             sums = budget.run(
-                partial(_accumulate, policy, optimizer, batch, config), _longest(batch.turns)
+                partial(_accumulate, policy, optimizer, batch, config),
+                _longest(batch.turns),
+                alone=not policy.weights.is_sharded,
             )
             steps.append(_step(policy, optimizer, sums, reduce, config))
     figures = {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
@@ -170,7 +177,8 @@ def _score_before(
         return log_probs_of(policy, data.turns, temperature=config.temperature, max_tokens=tokens)
 
     if config.recompute:
-        data = replace(data, log_probs=budget.run(log_probs, _longest(data.turns)))
+        with policy.whole():
+            data = replace(data, log_probs=budget.run(log_probs, _longest(data.turns)))
     if config.kl:
         with policy.reference():
             data = replace(data, reference=budget.run(log_probs, _longest(data.turns)))
@@ -253,10 +261,10 @@ def _step(
     config: LLMUpdateConfig,
 ) -> dict[str, float]:
     """Takes one step if all is finite; returns the minibatch's figures."""
-    groups = [group["params"] for group in optimizer.param_groups]
+    groups = [policy.policy_parameters(), policy.critic_parameters()]
     if reduce is not None:
         reduce([sums, *gradients_of(chain.from_iterable(groups))])
-    norms = [nn.utils.clip_grad_norm_(group, config.max_grad_norm) for group in groups]
+    norms = [clip_gradients(group, config.max_grad_norm) for group in groups]
     names = (*_FIGURES, *_NORMS)
     # The only time that the device is waited for.
     numbers = torch.cat([sums, torch.stack([norm.to(sums) for norm in norms])]).tolist()

@@ -11,8 +11,9 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import torch
 from peft import LoraConfig, inject_adapter_in_model
@@ -22,6 +23,8 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 __all__ = ["Adapters", "Copies", "WeightSets"]
+
+_T = TypeVar("_T")
 
 
 class WeightSets(nn.Module):
@@ -40,6 +43,24 @@ class WeightSets(nn.Module):
     def tensors(self, name: str) -> dict[str, nn.Parameter]:
         """The trainable tensors of a set; the same names in every set."""
         raise NotImplementedError
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether each of several processes has a part of every tensor only."""
+        return False
+
+    def run(self, name: str, compute: Callable[[], _T]) -> _T:
+        """What a pass with gradients gives; see `sharding` for what that means where it matters."""
+        return compute()
+
+    def passes(self, count: int) -> int:
+        """How many passes with gradients a process has to make that needs some number of them."""
+        return count
+
+    @contextmanager
+    def whole(self, name: str) -> Iterator[None]:
+        """While it lasts, passes through a set without gradients can be made."""
+        yield
 
     @torch.no_grad()
     def overwrite(self, target: str, source: str) -> None:

@@ -49,6 +49,11 @@ class Iterates(Protocol):
         ...
 
     @property
+    def saves_together(self) -> bool:
+        """Whether all processes have to call `save`, for each has a part of what is written."""
+        ...
+
+    @property
     def is_finished(self) -> bool:
         """Whether no iteration is left to do."""
         ...
@@ -74,7 +79,8 @@ def loop(
 ) -> _Trainer:
     """Iterates until nothing is left to do, and writes a last checkpoint.
 
-    Of several processes the first one writes the files.
+    Of several processes the first one writes the files. If all of them have to be there for it, a
+    run that is stopped goes on from the last checkpoint in time.
 
     Args:
         trainer: What iterates.
@@ -86,8 +92,7 @@ def loop(
         The trainer.
     """
     if not trainer.ranks.is_first:
-        while not trainer.is_finished:
-            trainer.iterate()
+        _follow(trainer, run)
         return trainer
     config = trainer.config
     saved, between = time.monotonic(), True
@@ -100,12 +105,33 @@ def loop(
                 log.write(metrics)
                 if on_iteration is not None:
                     on_iteration(metrics, trainer)
-                if time.monotonic() - saved >= config.checkpoint_seconds:
+                due = time.monotonic() - saved >= config.checkpoint_seconds
+                if _agreed(trainer, due):
                     trainer.save(run)
                     saved = time.monotonic()
         finally:
             # From within an iteration nothing could go on as if it had not been stopped, and what
             # has diverged is worth nothing: the last checkpoint stays.
-            if between:
+            if between and not trainer.saves_together:
                 trainer.save(run)
+        if trainer.saves_together:
+            trainer.save(run)
     return trainer
+
+
+def _follow(trainer: Iterates, run: Path) -> None:
+    """What other processes than the first one do."""
+    while not trainer.is_finished:
+        trainer.iterate()
+        if _agreed(trainer, False):
+            trainer.save(run)
+    if trainer.saves_together:
+        trainer.save(run)
+
+
+def _agreed(trainer: Iterates, due: bool) -> bool:
+    """Whether this process saves now: if all have to, then when the first one says so."""
+    if not trainer.saves_together:
+        return due
+    # The last checkpoint is written anyway.
+    return not trainer.is_finished and bool(trainer.ranks.gather_first(due))

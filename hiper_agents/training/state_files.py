@@ -9,7 +9,7 @@ the tensors and the entries mean is known to each kind of agent only.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -110,16 +110,29 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
-def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+def restore_optimizer(
+    optimizer: torch.optim.Optimizer,
+    tensors: Mapping[str, Tensor],
+    *,
+    keep: Callable[[Tensor, Tensor], Tensor] | None = None,
+) -> None:
     """Puts an optimizer into the state that `optimizer_tensors` gave.
+
+    Args:
+        optimizer: Of the same parameters.
+        tensors: May hold others, too.
+        keep: What of a tensor to keep for a parameter; by default all of it.
 
     Raises:
         ValueError: If the tensors are not those of such an optimizer.
     """
     slots: dict[int, dict[str, Tensor]] = {}
+    parameters = [tensor for group in optimizer.param_groups for tensor in group["params"]]
     for name, tensor in tensors.items():
         if name.startswith(_OPTIMIZER):
             index, slot = name.removeprefix(_OPTIMIZER).split(".")
+            if keep is not None and int(index) < len(parameters):
+                tensor = keep(tensor, parameters[int(index)])
             slots.setdefault(int(index), {})[slot] = tensor
     state = optimizer.state_dict()
     state["state"] = slots

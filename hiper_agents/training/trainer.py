@@ -64,12 +64,14 @@ class Trainer(ABC, Generic[_Settings]):
     Attributes:
         ranks: The place of this process among those that train together. Counters, the buffer and
             `rng` are the same in all of them.
+        saves_together: Whether all of them have to call `save`.
 
     Raises:
         HiperError: If the settings name something that does not exist.
     """
 
     ranks: Ranks = Ranks()
+    saves_together: bool = False
 
     def __init__(self, config: _Settings) -> None:
         self.config = config

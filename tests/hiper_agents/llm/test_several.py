@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -25,24 +23,9 @@ SIZE = 2
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(launch: Callable[[str, int], Path]) -> Path:
     """Where two processes have left what they did."""
-    folder = tmp_path_factory.mktemp("together")
-    (folder / "no-data").mkdir()
-    # As `torchrun` does it: whoever launches keeps the store in which the processes meet.
-    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-    environment = {
-        **os.environ,
-        "HIPER_DATA": str(folder / "no-data"),
-        "WORLD_SIZE": str(SIZE),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(store.port),
-        "TORCHELASTIC_USE_AGENT_STORE": "True",
-    }
-    program = str(Path(__file__).with_name("together.py"))
-    command = [sys.executable, program, str(folder)]
-    subprocess.run(command, env=environment, check=True, timeout=900)
-    return folder
+    return launch("together", SIZE)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def digest(policy: LanguagePolicy) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
-def learn(folder: Path) -> dict[str, Any]:
+def learn(folder: Path, config: LanguageTrainConfig = TRAINED) -> dict[str, Any]:
     """What two processes learn from two iterations, and what one would from those turns.
 
     The second iteration is played twice: by the trainer of the first, and by one that resumes it.
@@ -95,12 +95,12 @@ def learn(folder: Path) -> dict[str, Any]:
         shown.append(metrics)
 
     trainer_module.update = overheard.update  # type: ignore[assignment]
-    first: LanguageTrainer = train(TRAINED, folder, on_iteration=show)  # type: ignore[assignment]
+    first: LanguageTrainer = train(config, folder, on_iteration=show)  # type: ignore[assignment]
     trainer_module.update = update
     everything: list[Any] = [None] * first.ranks.size
     mine = (overheard.turns, vars(overheard.advantages), overheard.boundary)
     torch.distributed.all_gather_object(everything, mine)
-    apart, changed, gap = alone(first.buffer, everything, first.policy)
+    apart, changed, gap = alone(first.buffer, everything, first.policy, config)
     buffer = first.buffer.columns()
     found = {
         "weights": digest(first.policy),
@@ -112,7 +112,7 @@ def learn(folder: Path) -> dict[str, Any]:
         "advantages_apart": gap,
     }
     found["metrics"] = first.iterate()
-    more = replace(TRAINED, iterations=2)
+    more = replace(config, iterations=2)
     second: LanguageTrainer = train(more, folder, resume=True, on_iteration=show)  # type: ignore[assignment]
     return found | {
         "progress": first.progress(),
@@ -123,13 +123,16 @@ def learn(folder: Path) -> dict[str, Any]:
 
 
 def alone(
-    buffer: OptionRolloutBuffer, everything: Sequence[Any], together: LanguagePolicy
+    buffer: OptionRolloutBuffer,
+    everything: Sequence[Any],
+    together: LanguagePolicy,
+    config: LanguageTrainConfig,
 ) -> tuple[float, float, float]:
     """How far one process ends from several, how far it goes, and how far its advantages are."""
     batch = buffer.batch()
-    estimate = get_estimator(TRAINED.estimator)
-    settings = {name: getattr(TRAINED, name) for name in ("gamma", "lam_low", "lam_high")}
-    settings["bootstrap_truncated"] = TRAINED.bootstrap_truncated
+    estimate = get_estimator(config.estimator)
+    settings = {name: getattr(config, name) for name in ("gamma", "lam_low", "lam_high")}
+    settings["bootstrap_truncated"] = config.bootstrap_truncated
     advantages = whiten(estimate(batch, **settings), batch)
     gap = max(
         float(np.abs(np.concatenate([part[1][name] for part in everything]) - whole).max())
@@ -137,11 +140,11 @@ def alone(
     )
     turns = [turn for part in everything for turn in part[0]]
     boundary = np.concatenate([part[2] for part in everything])
-    policy = make_policy(TRAINED).policy
+    policy = make_policy(config).policy
     before = policy.adapter_state()
     rng = np.random.default_rng(0)
-    optimizer = make_optimizer(policy, TRAINED.update)
-    update(policy, optimizer, turns, advantages, rng, TRAINED.update, boundary=boundary)
+    optimizer = make_optimizer(policy, config.update)
+    update(policy, optimizer, turns, advantages, rng, config.update, boundary=boundary)
     after = policy.adapter_state()
     return distance(after, together.adapter_state()), distance(after, before), gap
 
@@ -179,7 +182,8 @@ def work(folder: Path) -> None:
     ranks.leave()
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, work: Callable[[Path], None] = work) -> int:
+    """Has two processes do some work."""
     # What has been imported need not be imported twice.
     other = os.fork()
     os.environ["RANK"] = os.environ["LOCAL_RANK"] = "0" if other else "1"
