@@ -22,7 +22,7 @@ COMMON_SETTINGS = ("gamma", "lam_low", "lam_high", "bootstrap_truncated")
 # Who fills an optional column when `hiper train` runs.
 _PROVIDERS = {
     "strategy_id": "`hiper train` fills it with its strategies",
-    "off_plan": "`hiper train` does not fill it",
+    "off_plan": "`hiper train --agent llm` fills it where episodes follow strategies",
     "divergence": "`hiper train` fills it with its teacher",
     "q_value": "`hiper train` fills it with its twin critic",
 }

@@ -120,6 +120,9 @@ class LanguageTrainConfig(AgentConfig, RunConfig):
     """How it draws its words."""
     update: LLMUpdateConfig = field(default_factory=LLMUpdateConfig)
     """Settings of the update; its temperature is that of `generation`."""
+    judge_strategies: bool = True
+    """Whether estimators that compare strategies are told which turns leave theirs, as the model
+    judges that this run begins with: one more prompt to read for every turn."""
     twin_critic: TwinCriticConfig = field(default_factory=TwinCriticConfig)
     """Settings of the off-policy critic, for estimators that read Q-values."""
 

@@ -13,7 +13,8 @@ one over strategies. `strata` gives the advantage as `high` at turn 0; the subgo
 there learns from the turn's own advantage, as the rest of its turn does, for it is not the
 strategy. Keeping the farthest makes the kept ones no plain sample of the policy, in the paper, too.
 
-Turns that leave their strategy (`off_plan`) are not marked: a policy would have to judge itself.
+Turns that leave their strategy are marked (`off_plan`) as the policy's start judges them, see
+:mod:`hiper_agents.llm.plan_judge`.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from hiper_agents.buffer import OptionRolloutBuffer
 from hiper_agents.estimators import Advantages, Needs
 from hiper_agents.llm.columns import ColumnProvider, Lesson
 from hiper_agents.llm.memory import TokenBudget
+from hiper_agents.llm.plan_judge import PlanJudge
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.scoring import hidden_states, micro_batches
@@ -52,7 +54,7 @@ _NOTHING = np.zeros(0, np.int32)
 
 
 class StrategyProvider(ColumnProvider):
-    """Divides the episodes of each group among strategies, and fills `strategy_id`."""
+    """Divides the episodes of each group among strategies; `strategy_id` and `off_plan`."""
 
     def __init__(
         self,
@@ -66,6 +68,10 @@ class StrategyProvider(ColumnProvider):
         self._strategist, self._policy = player.strategist, policy
         self._count = needs.strategies
         self._max_tokens = config.update.micro_tokens
+        self._judge: PlanJudge | None = None
+        if config.judge_strategies:
+            self._judge = PlanJudge(policy, player.writer, self._max_tokens)
+        self._questions: list[TurnTokens | None] = []
         self._kept: list[TurnTokens] = []
         self._followed = np.zeros(0, np.int64)  # which of the kept each episode follows
         self._ids = np.zeros(0, np.int64)
@@ -89,7 +95,7 @@ class StrategyProvider(ColumnProvider):
         drawn = self._strategist.propose(firsts, rng, each=CANDIDATES * self._count)
         points = embed(self._policy, drawn, max_tokens=self._max_tokens)
         candidates = CANDIDATES * self._count
-        self._kept = []
+        self._kept, self._questions = [], []
         place = np.zeros(len(groups), np.int64)
         for group in range(len(names)):
             rows = slice(group * candidates, (group + 1) * candidates)
@@ -104,13 +110,24 @@ class StrategyProvider(ColumnProvider):
         """Tells an episode its strategy."""
         slot.strategy = sentence_of(self._kept[self._followed[number]])
 
+    def decided(self, slots: Sequence[Slot], turns: Sequence[TurnTokens]) -> None:
+        """Keeps what will be asked about the turns."""
+        if self._judge is not None:
+            for slot, turn in zip(slots, turns, strict=True):
+                self._questions.append(self._judge.question(slot.shown, turn))
+
     def annotate(
         self, buffer: OptionRolloutBuffer, turns: Sequence[TurnTokens], rng: np.random.Generator
     ) -> dict[str, float]:
-        """Sets `strategy_id`: equal for the episodes of a group that share a strategy."""
+        """Sets `strategy_id`, equal for the episodes of a group that share one, and `off_plan`."""
         buffer.annotate(strategy_id=self._ids[buffer.trajectory_id[: len(buffer)]])
+        figures = {}
+        if self._judge is not None:
+            off_plan = self._judge.judge(self._questions)
+            buffer.annotate(off_plan=off_plan)
+            figures["off_plan"] = float(off_plan.mean()) if len(off_plan) else 0.0
         different = {sentence_of(strategy) for strategy in self._kept}
-        return {
+        return figures | {
             "strategies": float(len(different)),
             "strategy_length": float(np.mean([turn.sampled.sum() for turn in self._kept])),
         }

@@ -158,7 +158,7 @@ def test_what_an_estimator_needs_is_declared(make_batch: MakeBatch) -> None:
     ("column", "provider"),
     [
         ("strategy_id", "fills it with its strategies"),
-        ("off_plan", "`hiper train` does not fill it"),
+        ("off_plan", "`hiper train --agent llm` fills it where episodes follow strategies"),
         ("divergence", "fills it with its teacher"),
         ("q_value", "fills it with its twin critic"),
     ],

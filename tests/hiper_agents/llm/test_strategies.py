@@ -158,6 +158,25 @@ def test_strata_trains_the_strategies_as_well(levers_env: str) -> None:
     np.testing.assert_array_equal(turns.high[~is_first], advantages.high[~is_first])
 
 
+def test_turns_that_leave_their_strategy_are_marked_unless_nobody_judges(
+    levers_env: str, learning: ModuleType
+) -> None:
+    trainer = LanguageTrainer(replace(STRATA, env=levers_env))
+    metrics = trainer.iterate()
+    batch, provider = trainer.buffer.batch(), trainer.providers["strategy_id"]
+    assert isinstance(provider, StrategyProvider)
+    assert batch.off_plan is not None
+    assert metrics["losses"]["off_plan"] == pytest.approx(batch.off_plan.mean())
+    asked = [trainer.policy.tokenizer.decode(q.prompt.tolist()) for q in provider._questions if q]
+    assert len(asked) == len(batch.reward)
+    told = [sentence_of(provider._kept[id_]) for id_ in batch.strategy_id]
+    for question, strategy in zip(asked, told, strict=True):
+        assert f"Strategy: {strategy}\n" in question
+    trainer = LanguageTrainer(replace(STRATA, env=levers_env, judge_strategies=False))
+    assert "off_plan" not in trainer.iterate()["losses"]
+    assert trainer.buffer.batch().off_plan is None
+
+
 def test_what_is_praised_is_said_more_often(levers_env: str) -> None:
     trainer = LanguageTrainer(replace(STRATA, env=levers_env))
     strategist = trainer.player.strategist
