@@ -115,9 +115,7 @@ def generate_game(
     }
 
 
-def _draw(
-    rng: random.Random, task_type: str, receptacles: int | None
-) -> tuple[House, TaskSpec]:
+def _draw(rng: random.Random, task_type: str, receptacles: int | None) -> tuple[House, TaskSpec]:
     """Draw a house, and a task of the given type that it allows but does not yet fulfil."""
     house, ids = tables.furnish(rng, rng.choice(_rooms(task_type)))
     task = rng.choice(_tasks(house, task_type))
