@@ -71,3 +71,15 @@ def test_other_errors_are_not_its_business() -> None:
 def test_no_tokens_are_no_budget() -> None:
     with pytest.raises(HiperError, match="at least one token, not 0"):
         TokenBudget(0)
+
+
+def test_who_is_waited_for_does_not_begin_anew() -> None:
+    tried = []
+
+    def attempt(tokens: int) -> None:
+        tried.append(tokens)
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(DeviceMemoryError, match=r"passes of 1000 tokens .* lower micro_tokens"):
+        TokenBudget(1000).run(attempt, longest=20, alone=False)
+    assert tried == [1000]
