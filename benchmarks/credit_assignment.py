@@ -30,7 +30,7 @@ from benchmarks.credit.document import study_document
 from benchmarks.credit.merging import check_mixture, merge
 from benchmarks.credit.outcomes import Outcome, outcomes_in
 from benchmarks.credit.progress import StudyProgress
-from benchmarks.credit.report import Study, write_page
+from benchmarks.credit.report import Study, write_page, write_plots
 from benchmarks.credit.runner import Status, cores, run_cells
 from benchmarks.credit.sweeps import sweeps_of
 from benchmarks.credit.tuning import GRID, choices_in, choose, settings_of, tuning_cells
@@ -101,6 +101,8 @@ class Args:
     """Put cells of other versions or plans into one table, and say so in it."""
     out: Path | None = None
     """Where the record goes; the page lies beside the run folders."""
+    plots: Path | None = None
+    """A folder for the page's pictures as files of their own."""
 
     @property
     def name(self) -> str:
@@ -225,6 +227,8 @@ def _report(args: Args, problems: Sequence[str], console: Console) -> None:
         path=args.out,
     )
     page = write_page(study, args.runs / f"{args.name}.html")
+    if args.plots is not None:
+        write_plots(study, args.plots, args.name)
     for setting in settings:
         console.print(f"{setting.env}, {setting.name}", highlight=False)
         for summary in setting.summaries:

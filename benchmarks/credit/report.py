@@ -7,6 +7,7 @@ nothing: it shows what `analysis`, `sweeps` and `tuning` have found.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -30,11 +31,12 @@ from benchmarks.credit.tuning import Choice
 from benchmarks.evaluating import PRIOR
 from hiper_agents.training.curves import compact
 from hiper_agents.training.report.markup import Html, element, join, trusted
-from hiper_base.files import replacing
+from hiper_base.files import replacing, write_text
 
-__all__ = ["Study", "render", "write_page"]
+__all__ = ["Study", "render", "write_page", "write_plots"]
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9]+")
 _SHARES = tuple(name for name, measured in METRICS.items() if measured.is_share)
 
 
@@ -57,6 +59,32 @@ class Study:
     problems: Sequence[str]
     command: str
     commit: str | None = None
+
+
+def write_plots(study: Study, folder: Path, name: str) -> list[Path]:
+    """Writes the pictures of the page as SVG files, each replaced in one step.
+
+    Args:
+        study: What is reported.
+        folder: Where to; made where it is missing.
+        name: What file names begin with.
+
+    Returns:
+        `<name>_against_<option>.svg` for each sweep, with what else is set in it, then
+        `<name>_<setting>.svg` for the curves of each setting.
+    """
+    pictures: dict[str, str] = {}
+    for sweep in study.sweeps:
+        others = f" {setting_name(sweep.others)}" if sweep.others else ""
+        pictures[f"{name} against {sweep.option}{others}"] = _sweep_picture(sweep)
+    for setting in study.settings:
+        if whole := [summary for summary in setting.summaries if not summary.ablation]:
+            pictures[f"{name} {setting.name}"] = curves(setting, whole)
+    paths = []
+    for title, picture in pictures.items():
+        paths.append(folder / f"{_NOT_IN_NAMES.sub('_', title)}.svg")
+        write_text(paths[-1], picture)
+    return paths
 
 
 def write_page(study: Study, path: Path) -> Path:
@@ -118,14 +146,13 @@ def _problems(problems: Sequence[str]) -> Html | None:
 def _sweep(sweep: Sweep) -> Html:
     shared = setting_name(sweep.others) if sweep.others else "all else at its default"
     titles = titles_of(sweep.settings)
-    whole = [s.variant for s in sweep.settings[0].summaries if not s.ablation]
     over = "for each doubling" if sweep.per_doubling else "for each unit"
     return element(
         "section",
         element("h2", f"Against {sweep.option}"),
         _prose(f"{sweep.settings[0].env}; {shared}."),
         _picture(
-            sweep_figure(sweep, whole, titles),
+            _sweep_picture(sweep),
             f"Final success, mean success and turns to 50 % against {sweep.option}. Means over "
             "seeds with 95 % t intervals. Hollow: some seeds did not reach the rate and count with "
             "their budget (dashed), so that the truth is higher.",
@@ -137,6 +164,11 @@ def _sweep(sweep: Sweep) -> Html:
         ),
         slope_table(sweep, titles),
     )
+
+
+def _sweep_picture(sweep: Sweep) -> str:
+    whole = [s.variant for s in sweep.settings[0].summaries if not s.ablation]
+    return sweep_figure(sweep, whole, titles_of(sweep.settings))
 
 
 def _setting(setting: Setting) -> Html:

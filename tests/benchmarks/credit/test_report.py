@@ -13,7 +13,7 @@ import pytest
 from benchmarks.credit.analysis import analyse_settings
 from benchmarks.credit.cells import Cell
 from benchmarks.credit.outcomes import Outcome
-from benchmarks.credit.report import POLICY, Study, render, verdict, write_page
+from benchmarks.credit.report import POLICY, Study, render, verdict, write_page, write_plots
 from benchmarks.credit.sweeps import sweeps_of
 from benchmarks.credit.tuning import choices_in
 
@@ -89,6 +89,16 @@ def test_the_page_stands_alone_and_says_what_was_found(full: Study, tmp_path: Pa
         "numpy 2.0",
     ):
         assert text in page
+
+
+def test_pictures_can_be_files(full: Study, tmp_path: Path) -> None:
+    names = [path.name for path in write_plots(full, tmp_path / "plots", "made")]
+    assert names == ["made_against_subtasks.svg", "made_subtasks_2.svg", "made_subtasks_4.svg"]
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == names
+    page = render(full)
+    for path in (tmp_path / "plots").iterdir():
+        drawing = path.read_text(encoding="utf-8")
+        assert base64.b64encode(drawing.encode()).decode() in page
 
 
 def test_nothing_from_data_is_markup(make_cell: MakeCell, finish: Finish) -> None:
