@@ -88,11 +88,10 @@ def play(
                 failed.add(slot)
                 ended.append(recorders[slot].finish(problem))
                 continue
-            episode = episodes[slot]
-            reward = episode.play(outputs[slot])
-            recorders[slot].add(
-                shown[slot], outputs[slot], reward, episode.info, share, details[slot]
-            )
+            # Text and nothing else, which an agent's own kind of text need not be.
+            episode, output = episodes[slot], str.__str__(outputs[slot])
+            reward = episode.play(output)
+            recorders[slot].add(shown[slot], output, reward, episode.info, share, details[slot])
         env_share = (time.perf_counter() - acted) / len(live)
         for slot in live:
             recorders[slot].env_seconds += env_share

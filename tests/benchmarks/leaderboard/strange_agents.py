@@ -50,6 +50,19 @@ class Walker:
         return self.ids[slot] == BAD_TASK and self.turn == BAD_TURN
 
 
+class OwnText(Walker):
+    """Plays as `Walker` does, in a kind of text that nobody else knows."""
+
+    def output(self, slot: int, info: Mapping[str, Any]) -> Any:
+        class Text(str):
+            __slots__ = ()
+
+            def __str__(self) -> str:
+                return "another one"
+
+        return Text(super().output(slot, info))
+
+
 class Raises(Walker):
     def output(self, slot: int, info: Mapping[str, Any]) -> Any:
         if self.is_due(slot):

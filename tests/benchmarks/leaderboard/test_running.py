@@ -88,6 +88,13 @@ def test_an_agent_that_fails_costs_one_episode(
     assert verify_study(tmp_path, panel=panel) == []
 
 
+def test_an_agent_may_have_its_own_kind_of_text(
+    agents_here: str, panel: Panel, walked: Path, tmp_path: Path
+) -> None:
+    result = run_study(tmp_path, Player(f"{agents_here}:OwnText"), panel, seeds=[0])
+    assert result.episodes == StudyFolder(walked).result().episodes
+
+
 def test_failed_episodes_are_played_again_when_asked(
     agents_here: str, panel: Panel, tmp_path: Path
 ) -> None:
