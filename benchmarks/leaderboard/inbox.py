@@ -1,4 +1,4 @@
-"""Messages between a study's process and the one that plays for it.
+"""What a study's process is told by the one that plays for it.
 
 Whoever plays must never wait for whoever writes: what it says is read as it comes and kept until
 there is time for it.
@@ -6,23 +6,13 @@ there is time for it.
 
 from __future__ import annotations
 
-import pickle
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
 from typing import Any
 
-__all__ = ["Inbox", "send"]
-
-
-def send(connection: Connection, message: Any) -> None:
-    """Sends a message, of which no part may be of a type that the other process does not know.
-
-    Raises:
-        OSError: Nobody listens any more.
-    """
-    # Not `connection.send`, whose pickling also knows sockets and locks, and is slower.
-    connection.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+__all__ = ["Inbox"]
 
 
 class Inbox:
@@ -34,7 +24,7 @@ class Inbox:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._messages: SimpleQueue[bytes | None] = SimpleQueue()
+        self._messages: SimpleQueue[Any] = SimpleQueue()
         threading.Thread(target=self._read, daemon=True).start()
 
     def receive(self, timeout: float | None = None) -> Any:
@@ -50,12 +40,14 @@ class Inbox:
         if message is None:
             self._messages.put(None)
             raise EOFError
-        return pickle.loads(message)  # noqa: S301 (of our own process)
+        return message
 
     def _read(self) -> None:
         try:
-            while True:
-                self._messages.put(self._connection.recv_bytes())
-        except (EOFError, OSError):
+            with suppress(EOFError, OSError):
+                while True:
+                    self._messages.put(self._connection.recv())
+        finally:
+            # Also after what cannot be read: nobody must wait for what follows it.
             self._messages.put(None)
             self._connection.close()

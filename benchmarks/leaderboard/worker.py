@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple, Protocol
 
-from benchmarks.leaderboard.inbox import send
 from benchmarks.leaderboard.playing import AgentFailedError, Watch, play
 from benchmarks.leaderboard.schema import Panel
 from benchmarks.leaderboard.trajectories import Recording, TrajectoryRecorder, clean_details
@@ -137,9 +136,9 @@ def work(args: WorkerArgs, orders: Connection, reports: Connection, clock: Clock
         except EOFError:
             return
         except HiperError as error:
-            send(reports, Problem(str(error)))
+            reports.send(Problem(str(error)))
         except Exception:
-            send(reports, Problem(traceback.format_exc()))
+            reports.send(Problem(traceback.format_exc()))
     except OSError:
         return  # nobody listens any more
 
@@ -158,7 +157,7 @@ def _prepare(args: WorkerArgs, reports: Connection) -> tuple[Agent, Any]:
         getattr(agent, "max_batch", None),
         getattr(env.source, "noun_tagger", None),
     )
-    send(reports, ready)
+    reports.send(ready)
     return agent, env
 
 
@@ -184,15 +183,15 @@ def _play(
     )
     try:
         for ended in playing:
-            send(reports, EpisodesEnded(ended))
+            reports.send(EpisodesEnded(ended))
     except AgentFailedError as error:
         reason, left = str(error), error.unfinished
         if len(left) == 1:
-            send(reports, EpisodesEnded([left[0].finish(reason)]))
+            reports.send(EpisodesEnded([left[0].finish(reason)]))
             left = ()
-        send(reports, BatchFailed(reason, tuple(recorder.position for recorder in left)))
+        reports.send(BatchFailed(reason, tuple(recorder.position for recorder in left)))
         return False
-    send(reports, BatchDone())
+    reports.send(BatchDone())
     return True
 
 
