@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,20 +77,12 @@ class _SometimesRecorder(TrajectoryRecorder):
         _SometimesRecorder.batches += position == 0
         self._is_recorded = _is_recorded(self.batches)
 
-    def add(
-        self,
-        before: tuple[str, Mapping[str, Any]],
-        output: str,
-        reward: float,
-        after: Mapping[str, Any],
-        seconds: float,
-        details: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Adds a turn, or forgets it."""
+    def add(self, *turn: Any, **named: Any) -> None:
+        """Adds a turn, or forgets all of it but the agent's time."""
         if self._is_recorded:
-            super().add(before, output, reward, after, seconds, details)
+            super().add(*turn, **named)
         else:
-            self._seconds.append(seconds)
+            self._seconds.append(turn[4])
 
 
 class _Play:
