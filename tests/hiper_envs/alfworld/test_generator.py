@@ -65,10 +65,13 @@ def test_unknown_requests_are_refused(arguments: tuple[Any, ...]) -> None:
         generate_game(*arguments)
 
 
+@pytest.mark.parametrize("receptacles", [None, 2, 3, 6, 10])
 @pytest.mark.parametrize("task_type", TASK_TYPES)
-def test_the_walkthrough_solves_the_game_with_its_last_command(task_type: str) -> None:
+def test_the_walkthrough_solves_the_game_with_its_last_command(
+    task_type: str, receptacles: int | None
+) -> None:
     for seed in range(40):
-        game = parse_game(generate_game(seed, task_type), "generated")
+        game = parse_game(generate_game(seed, task_type, receptacles=receptacles), "generated")
         assert 3 <= len(game.walkthrough) <= 12
         world = NativeWorld(game)
         state = world.reset()
