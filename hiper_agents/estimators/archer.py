@@ -16,7 +16,7 @@ from hiper_agents.estimators.registry import register_estimator
 from hiper_agents.estimators.segments import FloatArray
 
 
-@register_estimator("archer", flat=True, needs=Needs(columns=("q_value",)))
+@register_estimator("archer", flat=True, needs=Needs(critic_warm_up=2, columns=("q_value",)))
 def archer(
     batch: TurnBatch,
     *,

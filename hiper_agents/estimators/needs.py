@@ -19,22 +19,26 @@ class Needs:
         group_size: Rollouts of one task in a group (equal `group_id`).
         strategies: Strategies that a group's rollouts are divided among, equally.
         critic: Whether it reads the values. If not, no critic has to be trained.
+        critic_warm_up: First iterations in which only critics should learn.
         columns: Optional columns of `TurnBatch` that have to be there.
 
     Raises:
-        ValueError: If a number is less than 1, a group cannot be divided equally, or a column is
+        ValueError: If a number is too small, a group cannot be divided equally, or a column is
             none of the optional ones.
     """
 
     group_size: int = 1
     strategies: int = 1
     critic: bool = True
+    critic_warm_up: int = 0
     columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("group_size", "strategies"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.critic_warm_up < 0:
+            raise ValueError(f"critic_warm_up must not be negative, not {self.critic_warm_up}")
         if self.group_size % self.strategies:
             raise ValueError(
                 f"{self.group_size} rollouts cannot be divided equally among "

@@ -204,7 +204,7 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             lessons += [] if lesson is None else [lesson]
         boundary = self.own.boundary[: len(self.own)].copy()
         figures |= self._learn(turns, advantages, boundary, config.update.value_weight * critic)
-        for name, turns, advantages in lessons:
+        for name, turns, advantages in () if self.is_warming_up else lessons:
             learned = self._learn(turns, advantages, np.ones(len(turns), np.bool_), 0.0)
             figures |= {f"{name}_{told}": learned[told] for told in LESSON_FIGURES}
         return figures
@@ -232,6 +232,7 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             self.own_rng,
             settings,
             boundary=boundary,
+            only_critic=self.is_warming_up,
             reduce=all_reduce if self.ranks.size > 1 else None,
         )
         self._micro_tokens = int(figures["micro_tokens"])

@@ -126,6 +126,7 @@ def update(
     config: LLMUpdateConfig,
     *,
     boundary: BoolArray | None = None,
+    only_critic: bool = False,
     reduce: Reduce | None = None,
 ) -> dict[str, float]:
     """Runs all epochs on one iteration's turns.
@@ -138,6 +139,7 @@ def update(
         rng: Shuffles the turns.
         config: The settings.
         boundary: The turns that begin an option, bool [T]; see `Experience.of`.
+        only_critic: Whether the policy stays what it is.
         reduce: Sums over processes, each of which calls this with turns of its own (`rng` may
             differ) and ends with the same weights. All of them must call it.
 
@@ -163,7 +165,7 @@ def update(
                 _longest(batch.turns),
                 alone=not policy.weights.is_sharded,
             )
-            steps.append(_step(policy, optimizer, sums, reduce, config))
+            steps.append(_step(policy, optimizer, sums, reduce, config, only_critic))
     figures = {name: float(np.mean([step[name] for step in steps])) for name in steps[0]}
     return {**figures, "mismatch": steps[0]["mismatch"], "micro_tokens": float(budget.tokens)}
 
@@ -259,9 +261,14 @@ def _step(
     sums: Tensor,
     reduce: Reduce | None,
     config: LLMUpdateConfig,
+    only_critic: bool,
 ) -> dict[str, float]:
     """Takes one step if all is finite; returns the minibatch's figures."""
     groups = [policy.policy_parameters(), policy.critic_parameters()]
+    if only_critic:
+        for parameter in groups[0]:
+            parameter.grad = None
+        groups[0] = []
     if reduce is not None:
         reduce([sums, *gradients_of(chain.from_iterable(groups))])
     norms = [clip_gradients(group, config.max_grad_norm) for group in groups]

@@ -102,6 +102,7 @@ class CompactTrainer(Trainer[TrainConfig]):
             self.rng,
             config.ppo,
             critic=self.estimate.needs.critic,
+            policy=not self.is_warming_up,
         )
         return episodes, losses | figures
 

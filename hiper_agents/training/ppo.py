@@ -79,6 +79,7 @@ def update(
     config: PPOConfig,
     *,
     critic: bool = True,
+    policy: bool = True,
 ) -> dict[str, float]:
     """Runs all epochs on one iteration's turns.
 
@@ -89,7 +90,9 @@ def update(
         advantages: Per turn, already whitened if they are to be.
         rng: Shuffles the turns.
         config: The settings.
-        critic: Whether the critic learns too.
+        critic: Whether the critic learns.
+        policy: Whether the policy does. Without it, entropies are not rewarded either: Adam would
+            take steps of full size for them alone.
 
     Returns:
         Means over all minibatches of the losses, entropies, the share of clipped action ratios and
@@ -100,8 +103,9 @@ def update(
     updates = 0
     for _ in range(config.epochs):
         for chosen in minibatches(turns, config.minibatch, rng):
-            losses = _losses(network, decisions, advantages, chosen, config, critic)
-            _step(optimizer, losses["total"], config)
+            losses = _losses(network, decisions, advantages, chosen, config, critic, policy)
+            if losses["total"].requires_grad:  # else nobody learns
+                _step(optimizer, losses["total"], config)
             updates += 1
             for name, value in losses.items():
                 sums[name] += value.item()
@@ -248,6 +252,7 @@ def _losses(
     turns: np.ndarray,
     config: PPOConfig,
     critic: bool,
+    policy: bool,
 ) -> dict[str, Tensor]:
     now = replay(network, decisions, turns)
     old_switch = _tensor(decisions.log_switch[turns])
@@ -263,18 +268,17 @@ def _losses(
         "policy_subgoal": _clipped(now.log_subgoal, old_subgoal, a_high, config.clip),
         "policy_action": _clipped(now.log_action, old_action, a_low, config.clip),
     }
-    if critic:
-        losses |= {
-            "value_low": _squared(now.value_low, advantages.returns_low[turns]),
-            "value_high": _squared(now.value_high, advantages.returns_high[now.boundaries]),
-            "value_switch": _squared(now.value_switch, advantages.returns_switch[turns]),
-        }
     if network.strategist is not None:
         old_strategy = _tensor(decisions.log_strategy[now.begun])
         a_strategy = _tensor(advantages.high[now.begun])
         losses["policy_strategy"] = _clipped(
             now.log_strategy, old_strategy, a_strategy, config.clip
         )
+    values = {
+        "value_low": _squared(now.value_low, advantages.returns_low[turns]),
+        "value_high": _squared(now.value_high, advantages.returns_high[now.boundaries]),
+        "value_switch": _squared(now.value_switch, advantages.returns_switch[turns]),
+    }
     bonus = (
         config.entropy_switch * now.entropies["entropy_switch"]
         + config.entropy_subgoal * now.entropies["entropy_subgoal"]
@@ -286,7 +290,12 @@ def _losses(
     ):
         if name in now.entropies:
             bonus = bonus + weight * now.entropies[name]
-    total = torch.stack(list(losses.values())).sum() - bonus
+    learned = [*(losses.values() if policy else ()), *(values.values() if critic else ())]
+    total = torch.stack(learned).sum() if learned else torch.zeros(())
+    if policy:
+        total = total - bonus
+    if critic:
+        losses |= values
     with torch.no_grad():
         log_ratio = now.log_action - old_action
         kl = (log_ratio.exp() - 1 - log_ratio).mean()

@@ -48,6 +48,9 @@ class RunConfig:
     """Steps until an episode is truncated; None for the environment's own limit."""
     gamma: float = 0.99
     """Discount a turn."""
+    critic_warm_up: int | None = None
+    """First iterations in which only the critic learns, while the policy stays what it is; None for
+    what the estimator is made for."""
     lam_low: float = 0.95
     """Decay of the traces within an option, and of flat GAE."""
     lam_high: float = 0.95

@@ -78,6 +78,7 @@ class Trainer(ABC, Generic[_Settings]):
         self.estimate = get_estimator(config.estimator)
         check_budget(config)
         check_estimator(config, self.estimate)
+        self._warm_up = critic_warm_up_of(config, self.estimate.needs)
         self.group_size = group_size_of(config, self.estimate.needs)
         env = training_env(config)
         self.source, self.max_turns = env.source, env.max_turns
@@ -122,6 +123,11 @@ class Trainer(ABC, Generic[_Settings]):
     @abstractmethod
     def samples(self) -> list[dict[str, Any]]:
         """Sample episodes for the report, as `samples.sample_episodes` describes them."""
+
+    @property
+    def is_warming_up(self) -> bool:
+        """Whether only the critic learns in this iteration."""
+        return self.iteration < self._warm_up
 
     @property
     def is_finished(self) -> bool:
@@ -252,6 +258,20 @@ def group_size_of(config: RunConfig, needs: Needs) -> int:
             f"strategies of estimator {config.estimator!r}: change --group-size"
         )
     return size
+
+
+def critic_warm_up_of(config: RunConfig, needs: Needs) -> int:
+    """First iterations in which only the critic learns.
+
+    Raises:
+        HiperError: If there is no critic, or the number is negative.
+    """
+    iterations = needs.critic_warm_up if config.critic_warm_up is None else config.critic_warm_up
+    if iterations < 0:
+        raise HiperError(f"critic_warm_up must not be negative, not {iterations}")
+    if iterations and not needs.critic and "q_value" not in needs.columns:
+        raise HiperError(f"estimator {config.estimator!r} has no critic: leave --critic-warm-up 0")
+    return iterations
 
 
 def training_env(config: RunConfig) -> HierarchicalTextEnv:

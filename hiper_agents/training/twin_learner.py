@@ -52,15 +52,13 @@ class TwinLearnerConfig:
     """Iterations whose turns are kept, the newest included."""
     epochs: int = 8
     """Passes over as many turns as the newest iteration has."""
-    warm_up: int = 2
-    """First iterations in which only the critic learns: Q is given as V, all advantages are 0."""
 
     def __post_init__(self) -> None:
         for name in ("hidden", "kept", "epochs", "minibatch"):
             if getattr(self, name) < 1:
                 raise HiperError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if not 0.0 < self.follow <= 1.0 or self.warm_up < 0:
-            raise HiperError("follow must be in (0, 1], and warm_up not negative")
+        if not 0.0 < self.follow <= 1.0:
+            raise HiperError(f"follow must be in (0, 1], not {self.follow}")
 
 
 @dataclass(eq=False)
@@ -133,11 +131,6 @@ class TwinLearner(Generic[Turns]):
         self._config, self._gamma = config, gamma
         self._optimizer = torch.optim.Adam(network.parameters(), config.learning_rate)
 
-    @property
-    def is_warming_up(self) -> bool:
-        """Whether only the critic learns in this iteration."""
-        return self.iterations < self._config.warm_up
-
     def learn(self, newest: Turns, rng: np.random.Generator) -> dict[str, float]:
         """Takes the steps of one iteration; returns the mean losses."""
         self.kept = [*self.kept, newest][-self._config.kept :]
@@ -172,7 +165,7 @@ class TwinLearner(Generic[Turns]):
     def fill(self, buffer: OptionRolloutBuffer, turns: Turns) -> None:
         """Ends an iteration: sets `q_value` of its turns and replaces `value_low` by V."""
         value, q_value = self.judge(turns)
-        buffer.annotate(q_value=value if self.is_warming_up else q_value)
+        buffer.annotate(q_value=q_value)
         buffer.value_low[: len(buffer)] = value
         self.iterations += 1
 

@@ -178,6 +178,7 @@ def test_a_missing_column_is_named_with_who_provides_it(
         ({"group_size": 0}, ValueError, "group_size must be at least 1, not 0"),
         ({"strategies": -1}, ValueError, "strategies must be at least 1, not -1"),
         ({"group_size": 6, "strategies": 4}, ValueError, "6 rollouts cannot be divided equally"),
+        ({"critic_warm_up": -1}, ValueError, "critic_warm_up must not be negative, not -1"),
         ({"columns": ("advice",)}, ValueError, "no optional column is named 'advice'; there are"),
         ({"columns": "q_value"}, TypeError, "columns must be a tuple of names, not 'q_value'"),
     ],

@@ -39,7 +39,7 @@ CONFIG = LanguageTrainConfig(
     num_envs=8,
     max_turns=2,
     update=LLMUpdateConfig(learning_rate=1e-3, minibatch=16),
-    twin_critic=TwinCriticConfig(hidden=8, epochs=1, warm_up=0, kept=2),
+    twin_critic=TwinCriticConfig(hidden=8, epochs=1, kept=2),
     checkpoint_seconds=0.0,
     tensorboard=False,
 )

@@ -18,7 +18,7 @@ from hiper_agents.training.ranks import Ranks
 from hiper_base.errors import HiperError
 
 CONFIG = LanguageTrainConfig(
-    gamma=0.5, twin_critic=TwinCriticConfig(hidden=16, epochs=2, warm_up=0, minibatch=64)
+    gamma=0.5, twin_critic=TwinCriticConfig(hidden=16, epochs=2, minibatch=64)
 )
 
 
@@ -65,7 +65,7 @@ def test_it_reads_the_frozen_start_where_prompts_and_responses_end(learning: Mod
 
 
 def test_it_learns_what_turns_are_worth(learning: ModuleType) -> None:
-    quick = TwinCriticConfig(hidden=32, epochs=150, learning_rate=5e-3, follow=0.5, warm_up=0)
+    quick = TwinCriticConfig(hidden=32, epochs=150, learning_rate=5e-3, follow=0.5)
     critic = provider(learning, replace(CONFIG, twin_critic=quick))
     turns = learning.first_turns(6)
     buffer = fill([[0.0, 0.0, 4.0], [0.0, 1.0], [-2.0]])
@@ -83,16 +83,6 @@ def test_it_learns_what_turns_are_worth(learning: ModuleType) -> None:
     for given, pair in zip((batch.q_value, batch.value_low), twins, strict=True):
         np.testing.assert_allclose(given, np.minimum(*pair.numpy()), rtol=1e-5)
         assert not torch.equal(*pair)
-
-
-def test_nothing_is_better_than_expected_while_it_warms_up(learning: ModuleType) -> None:
-    critic = provider(learning, replace(CONFIG, twin_critic=TwinCriticConfig(hidden=4, warm_up=1)))
-    for has_warmed_up in (False, True):
-        buffer = fill([[0.0, 1.0]])
-        critic.annotate(buffer, learning.first_turns(2), np.random.default_rng(0))
-        batch = buffer.batch()
-        assert batch.q_value is not None
-        assert (batch.q_value != batch.value_low).any() == has_warmed_up
 
 
 def test_only_recent_iterations_are_kept_and_come_back(learning: ModuleType) -> None:
@@ -136,6 +126,6 @@ def test_iterations_and_processes_keep_their_own_followers(
 
 
 def test_numbers_out_of_range_are_errors() -> None:
-    for changes in ({"kept": 0}, {"follow": 0.0}, {"warm_up": -1}):
+    for changes in ({"kept": 0}, {"follow": 0.0}):
         with pytest.raises(HiperError):
             replace(TwinCriticConfig(), **changes)

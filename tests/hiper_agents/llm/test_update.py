@@ -230,6 +230,17 @@ def test_a_detached_critic_leaves_the_trunk_alone(learning: ModuleType) -> None:
     assert changes == [{"policy", "heads"}, {"heads"}]
 
 
+@pytest.mark.parametrize("critic", ["trunk", "separate"])
+def test_the_policy_can_wait_for_its_critic(learning: ModuleType, critic: Any) -> None:
+    policy = learning.tiny_policy(PolicyConfig(lora_rank=4, critic=critic))
+    before = policy.adapter_state()
+    turns = learning.first_turns(3)
+    figures = run(policy, turns, learning.some_advantages(turns), only_critic=True)
+    assert "policy" not in changed_parts(before, policy.adapter_state())
+    assert "heads" in changed_parts(before, policy.adapter_state())
+    assert figures["policy_grad_norm"] == 0
+
+
 class Memory:
     """Stands for a device with room for so many tokens a pass: allocations beyond it fail."""
 

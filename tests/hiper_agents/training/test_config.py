@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from hiper_agents.compact.network import NetworkConfig
 from hiper_agents.training.compact import CompactTrainer
@@ -86,6 +87,8 @@ def test_a_group_plays_one_task(small: TrainConfig) -> None:
         ({"group_size": 0}, "groups of 0"),
         ({"estimator": "strata"}, "16 episodes cannot be divided into groups of 32"),
         ({"estimator": "strata", "group_size": 2}, "among the 4 strategies"),
+        ({"critic_warm_up": -1}, "critic_warm_up must not be negative, not -1"),
+        ({"estimator": "rloo", "critic_warm_up": 1}, "'rloo' has no critic"),
         ({"estimator_settings": {"nope": 1}}, "estimator 'hae': .*'nope'"),
         ({"estimator_settings": {"gamma": 1}}, "estimator_settings cannot hold gamma"),
         ({"env_options": {"max_turns": 1, "split": ""}}, "cannot hold max_turns, split"),
@@ -102,6 +105,24 @@ def test_what_cannot_be_is_refused_before_anything_is_played(
     with pytest.raises(HiperError, match=message):
         train(replace(small, **changes), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("estimator", "critic_warm_up", "waits"), [("hae", 1, 1), ("archer", None, 2)]
+)
+def test_the_policy_waits_while_the_critic_warms_up(
+    small: TrainConfig, estimator: str, critic_warm_up: int | None, waits: int
+) -> None:
+    trainer = CompactTrainer(replace(small, estimator=estimator, critic_warm_up=critic_warm_up))
+    for iteration in range(waits + 1):
+        before = {name: tensor.clone() for name, tensor in trainer.network.state_dict().items()}
+        trainer.iterate()
+        changed = {
+            name.split(".")[0]
+            for name, tensor in trainer.network.state_dict().items()
+            if not torch.equal(tensor, before[name])
+        }
+        assert (changed == {"critic"}) == (iteration < waits), (iteration, changed)
 
 
 def test_settings_reach_the_estimator_and_the_environment(small: TrainConfig) -> None:

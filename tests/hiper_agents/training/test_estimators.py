@@ -28,7 +28,7 @@ SMALL = TrainConfig(
     episodes=32,
     max_turns=5,
     tensorboard=False,
-    twin_critic=TwinCriticConfig(kept=2, warm_up=1),
+    twin_critic=TwinCriticConfig(kept=2),
 )
 
 
@@ -54,7 +54,7 @@ def test_it_learns(tmp_path: Path, levers_env: str, estimator: str) -> None:
         iterations=7,
         episodes=64,
         ppo=PPOConfig(learning_rate=1e-2, minibatch=64),
-        twin_critic=TwinCriticConfig(follow=0.3, epochs=4, minibatch=64, warm_up=1),
+        twin_critic=TwinCriticConfig(follow=0.3, epochs=4, minibatch=64),
     )
     train(config, tmp_path)
     success = [row["success"] for row in lines(tmp_path)]
@@ -94,7 +94,7 @@ def test_a_critic_learns_only_if_it_is_read(
     tmp_path: Path, levers_env: str, estimator: str
 ) -> None:
     config = replace(SMALL, env=levers_env, split=None, estimator=estimator, iterations=1)
-    trainer = train(config, tmp_path)
+    trainer = train(replace(config, critic_warm_up=0), tmp_path)
     has_critic = get_estimator(estimator).needs.critic
     values = trainer.buffer.value_switch[: len(trainer.buffer)]
     assert values.any() == has_critic

@@ -46,12 +46,43 @@ def test_a_minibatch_without_a_boundary_teaches_the_planner_nothing(levers: Modu
     kept = np.flatnonzero(~decisions.boundary)
     assert len(kept)
     advantages = buffer.advantages("hae")
-    losses = ppo._losses(network, decisions, advantages, kept, ppo.PPOConfig(), critic=True)
+    losses = ppo._losses(
+        network, decisions, advantages, kept, ppo.PPOConfig(), critic=True, policy=True
+    )
     assert losses["policy_subgoal"].item() == losses["value_high"].item() == 0.0
     torch.autograd.backward(losses["total"])
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
     assert any(gradient.abs().sum() > 0 for gradient in gradients)
+
+
+@pytest.mark.parametrize("learns", [{"policy"}, {"critic"}, set()])
+def test_only_what_is_to_learn_changes(levers: ModuleType, learns: set[str]) -> None:
+    torch.manual_seed(0)
+    domain = levers.LeverDomain()
+    network = CompactNetwork(domain.sizes, NetworkConfig())
+    optimizer = ppo.make_optimizer(network, ppo.PPOConfig())
+    buffer = OptionRolloutBuffer()
+    player, rng = Player(network, domain), np.random.default_rng(0)
+    _, decisions = collect(player, levers.Source(), list(range(12)), buffer, rng, max_turns=6)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    figures = ppo.update(
+        network,
+        optimizer,
+        decisions,
+        buffer.advantages("hae"),
+        rng,
+        ppo.PPOConfig(),
+        critic="critic" in learns,
+        policy="policy" in learns,
+    )
+    changed = {
+        "critic" if name.startswith("critic.") else "policy"
+        for name, tensor in network.state_dict().items()
+        if not torch.equal(tensor, before[name])
+    }
+    assert changed == learns
+    assert ("value_low" in figures) == ("critic" in learns)
 
 
 def test_minibatches_deal_every_turn_once() -> None:

@@ -20,7 +20,7 @@ from hiper_agents.training.run import TrainConfig
 from hiper_agents.training.twin_critic import Turns, TwinCriticConfig, TwinCriticProvider
 from hiper_agents.training.twin_learner import following
 
-CONFIG = TrainConfig(gamma=0.5, twin_critic=TwinCriticConfig(epochs=2, warm_up=0, minibatch=64))
+CONFIG = TrainConfig(gamma=0.5, twin_critic=TwinCriticConfig(epochs=2, minibatch=64))
 
 
 def fill(lengths: list[int], terminated: list[bool]) -> OptionRolloutBuffer:
@@ -133,14 +133,6 @@ def test_the_lower_twin_is_given(levers: ModuleType) -> None:
     for given_values, pair in zip((batch.q_value, batch.value_low), twins, strict=True):
         np.testing.assert_allclose(given_values, np.minimum(*pair.numpy()), rtol=1e-6)
         assert not torch.equal(*pair)
-
-
-def test_nothing_is_better_than_expected_while_it_warms_up(levers: ModuleType) -> None:
-    config = replace(CONFIG, twin_critic=TwinCriticConfig(epochs=1, warm_up=2))
-    for iterations, has_warmed_up in ((2, False), (3, True)):
-        batch = played(levers, config, iterations)[0].batch()
-        assert batch.q_value is not None
-        assert (batch.q_value != batch.value_low).any() == has_warmed_up
 
 
 def test_only_recent_iterations_are_kept(levers: ModuleType) -> None:
