@@ -1,7 +1,7 @@
 """What it costs to record every turn: the same play with and without, in pairs.
 
-`python -m benchmarks.recording_cost` plays 256 episodes side by side, again and again, once
-recorded as the leaderboard does it, until all of them are written, and once forgotten. An agent
+`python -m benchmarks.recording_cost` plays batches of 256 episodes side by side, some recorded as
+the leaderboard does it, until the last one is written, and as many forgotten. An agent
 plays in a process of its own, as there, and this one writes; it is the same process both ways,
 since two of a kind may differ by more than what is measured. The cheapest agent there is (`random`)
 shows the cost against the bare environments; for other agents a turn costs about the same.
@@ -32,6 +32,7 @@ from benchmarks.leaderboard.worker import (
     WorkerArgs,
     work,
 )
+from benchmarks.leaderboard.writer import EpisodeWriter
 from benchmarks.measuring import target
 from benchmarks.recording import record, summarise
 from hiper_base.errors import HiperError
@@ -54,6 +55,8 @@ class RecordingCostArgs:
     """Which tasks."""
     num_envs: int = 256
     """Episodes side by side."""
+    batches: int = 8
+    """Batches of that many episodes in a play, one after the other."""
     repeats: int = 25
     """Pairs of plays of each agent."""
     seed: int = 0
@@ -62,20 +65,20 @@ class RecordingCostArgs:
     """Another file for the record."""
 
 
-def _is_recorded(batch: int) -> bool:
-    """Which batches are; which comes first changes, for a machine gets warmer and busier."""
-    return batch % 4 in (0, 3)
+def _is_recorded(play: int) -> bool:
+    """Which plays are; which comes first changes, for a machine gets warmer and busier."""
+    return play % 4 in (0, 3)
 
 
 class _SometimesRecorder(TrajectoryRecorder):
     """Keeps nothing of a turn but its time, by which turns are counted, unless it is recorded."""
 
-    batches = -1
+    plays = -1
 
     def __init__(self, episode: Episode, position: int, seed: int) -> None:
         super().__init__(episode, position, seed)
-        _SometimesRecorder.batches += position == 0
-        self._is_recorded = _is_recorded(self.batches)
+        _SometimesRecorder.plays += position == 0
+        self._is_recorded = _is_recorded(self.plays)
 
     def add(self, *turn: Any, **named: Any) -> None:
         """Adds a turn, or forgets all of it but the agent's time."""
@@ -91,9 +94,10 @@ class _Play:
     Args:
         args: Who plays.
         folder: Where recorded episodes go.
+        num_envs: Episodes side by side.
     """
 
-    def __init__(self, args: WorkerArgs, folder: StudyFolder) -> None:
+    def __init__(self, args: WorkerArgs, folder: StudyFolder, num_envs: int) -> None:
         context = multiprocessing.get_context("spawn")
         orders, self._orders = context.Pipe(duplex=False)
         ours, reports = context.Pipe(duplex=False)
@@ -103,8 +107,9 @@ class _Play:
         orders.close()
         reports.close()
         self._inbox = Inbox(ours)
-        self._folder = folder
-        self._batch = Batch(tuple(range(len(args.panel.tasks))))
+        self._folder, self._seed = folder, args.seed
+        every = tuple(range(len(args.panel.tasks)))
+        self._batches = [every[at : at + num_envs] for at in range(0, len(every), num_envs)]
         self._played = 0
         self._receive(Ready)
 
@@ -120,14 +125,17 @@ class _Play:
         is_recorded = _is_recorded(self._played)
         self._played += 1
         turns, begun = 0, time.perf_counter()
-        self._orders.send(self._batch)
-        while isinstance(message := self._receive(EpisodesEnded, BatchDone), EpisodesEnded):
-            recordings = message.recordings
-            turns += sum(len(each.seconds) for each in recordings)
-            if is_recorded:
-                seed = recordings[0].seed
-                self._folder.add_trajectories(seed, (each.json() for each in recordings))
-        return turns, time.perf_counter() - begun
+        with EpisodeWriter(self._folder, self._seed, lambda *_: None) as writer:
+            for positions in self._batches:
+                self._orders.send(Batch(positions))
+            for _ in self._batches:
+                while isinstance(message := self._receive(EpisodesEnded, BatchDone), EpisodesEnded):
+                    turns += sum(len(each.seconds) for each in message.recordings)
+                    if is_recorded:
+                        writer.write(message.recordings)
+        seconds = time.perf_counter() - begun
+        self._folder.log_path(self._seed).unlink(missing_ok=True)
+        return turns, seconds
 
     def _receive(self, *kinds: type) -> Any:
         message = self._inbox.receive()
@@ -141,7 +149,7 @@ def measure(agent: str, panel: Panel, args: RecordingCostArgs, folder: Path) -> 
 
     Args:
         agent: Who plays.
-        panel: As many tasks as there are episodes side by side.
+        panel: The tasks of a play.
         args: The settings.
         folder: Where the recorded episodes go.
 
@@ -150,14 +158,13 @@ def measure(agent: str, panel: Panel, args: RecordingCostArgs, folder: Path) -> 
     """
     rates: dict[bool, list[float]] = {False: [], True: []}
     turns = 0
-    with _Play(
-        WorkerArgs(panel, agent, seed=args.seed, recorder=_SometimesRecorder), StudyFolder(folder)
-    ) as play:
-        # The first ones, until four is reached, are for warming up.
-        for batch in range(2 * args.repeats + 4):
+    player = WorkerArgs(panel, agent, seed=args.seed, recorder=_SometimesRecorder)
+    with _Play(player, StudyFolder(folder), args.num_envs) as play:
+        # The first four are for warming up.
+        for number in range(2 * args.repeats + 4):
             turns, seconds = play.once()
-            if batch >= 4:
-                rates[_is_recorded(batch)].append(turns / seconds)
+            if number >= 4:
+                rates[_is_recorded(number)].append(turns / seconds)
     pairs = zip(rates[True], rates[False], strict=True)
     loss = summarise([100.0 * (1.0 - recorded / without) for recorded, without in pairs])
     return {
@@ -173,7 +180,8 @@ def main(args: RecordingCostArgs) -> None:
     """Measures all agents and writes the record."""
     begun = time.perf_counter()
     panel = make_panel("any", "Any", args.env, args.split, data_version="any", syntax="any")
-    some = tuple(panel.tasks[place % len(panel.tasks)] for place in range(args.num_envs))
+    count = args.num_envs * args.batches
+    some = tuple(panel.tasks[place % len(panel.tasks)] for place in range(count))
     panel = panel.model_copy(update={"tasks": some})
     with TemporaryDirectory() as temporary:
         results = {
@@ -181,7 +189,13 @@ def main(args: RecordingCostArgs) -> None:
         }
     path = record(
         "recording_cost",
-        {"env": args.env, "split": args.split, "num_envs": args.num_envs, "agents": results},
+        {
+            "env": args.env,
+            "split": args.split,
+            "num_envs": args.num_envs,
+            "batches": args.batches,
+            "agents": results,
+        },
         seeds=[args.seed],
         n=args.repeats,
         seconds=time.perf_counter() - begun,

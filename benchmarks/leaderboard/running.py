@@ -123,7 +123,7 @@ def run_study(
         num_envs: Episodes side by side.
         timeout: Seconds after which a call of the agent counts as hung.
         retry_failed: Play failed episodes again.
-        on_progress: Called after every episode, and once in the beginning.
+        on_progress: Called after every episode, by the thread that writes, and once before.
 
     Returns:
         The result, which is also in the folder.

@@ -1,4 +1,4 @@
-"""Has batches played by a process that may fail, writes them, and finds out whose fault it was.
+"""Has batches played by a process that may fail, and finds out whose fault it was.
 
 When the agent raises, returns nonsense, hangs or takes its process with it, nobody knows which of
 the episodes side by side is to blame. The batch is then halved, again and again, in a new process
@@ -15,7 +15,6 @@ from contextlib import suppress
 from typing import Any
 
 from benchmarks.leaderboard.inbox import Inbox
-from benchmarks.leaderboard.schema import Outcome
 from benchmarks.leaderboard.store import StudyError, StudyFolder
 from benchmarks.leaderboard.trajectories import Recording, TrajectoryRecorder
 from benchmarks.leaderboard.worker import (
@@ -27,13 +26,12 @@ from benchmarks.leaderboard.worker import (
     WorkerArgs,
     work,
 )
+from benchmarks.leaderboard.writer import EpisodeWriter, OnEpisode
 from hiper_agents.environments import make_env
 from hiper_envs.core import Episode
 
-__all__ = ["OnEpisode", "OnReady", "play_positions"]
+__all__ = ["OnReady", "play_positions"]
 
-OnEpisode = Callable[[int, Outcome], None]
-"""Called with the position and the outcome of every episode that is written."""
 OnReady = Callable[[Ready], None]
 """Called once, when the agent has been made."""
 _Write = Callable[[Sequence[Recording]], None]
@@ -60,42 +58,35 @@ def play_positions(
         positions: Places of the tasks in the panel.
         num_envs: Episodes side by side at most.
         timeout: Seconds after which a call of the agent counts as hung.
-        on_episode: Called for every episode.
+        on_episode: Called for every episode, see `EpisodeWriter`.
         on_ready: Called when the agent is there.
 
     Raises:
         StudyError: The agent or the environment cannot be made, an environment failed, or an
             episode cannot be written.
     """
-
-    def write(recordings: Sequence[Recording]) -> None:
-        try:
-            folder.add_trajectories(args.seed, (each.json() for each in recordings))
-        except OSError as error:
-            raise StudyError(f"cannot write episodes to {folder.path}: {error}") from error
-        for each in recordings:
-            on_episode(each.position, each.outcome)
-
     todo = deque([tuple(positions)] if positions else [])
     player: _Player | None = None
     ready: Ready | None = None
-    try:
-        while todo:
-            if player is None:
-                player = _Player(args, timeout)
-                again, ready = ready, player.ready()
-                if again is None:
-                    on_ready(ready)
-                    todo = deque(_chunks(positions, min(num_envs, ready.max_batch or num_envs)))
-            failed = player.play(todo.popleft(), write)
-            if failed is None:
-                continue
-            player.end()
-            player = None
-            todo.extendleft(reversed(_blamed(args, failed, write)))
-    finally:
-        if player is not None:
-            player.end()
+    with EpisodeWriter(folder, args.seed, on_episode) as writer:
+        try:
+            while todo:
+                if player is None:
+                    player = _Player(args, timeout)
+                    again, ready = ready, player.ready()
+                    if again is None:
+                        on_ready(ready)
+                        todo = deque(_chunks(positions, min(num_envs, ready.max_batch or num_envs)))
+                batch, following = todo.popleft(), todo[0] if todo else None
+                failed = player.play(batch, writer.write, following)
+                if failed is None:
+                    continue
+                player.end()
+                player = None
+                todo.extendleft(reversed(_blamed(args, failed, writer.write)))
+        finally:
+            if player is not None:
+                player.end()
 
 
 def _blamed(args: WorkerArgs, failed: BatchFailed, write: _Write) -> list[tuple[int, ...]]:
@@ -139,6 +130,7 @@ class _Player:
         reports.close()
         self._inbox = Inbox(ours)
         self._is_playing = False
+        self._ordered: tuple[int, ...] | None = None
 
     def ready(self) -> Ready:
         """Waits for the agent to be made, for as long as that takes: models are downloaded.
@@ -155,8 +147,15 @@ class _Player:
         assert isinstance(message, Ready)
         return message
 
-    def play(self, batch: tuple[int, ...], write: _Write) -> BatchFailed | None:
+    def play(
+        self, batch: tuple[int, ...], write: _Write, following: tuple[int, ...] | None
+    ) -> BatchFailed | None:
         """Plays a batch; returns what went wrong, if anything did.
+
+        Args:
+            batch: Places in the panel.
+            write: Writes episodes.
+            following: The batch that comes next if nothing goes wrong, which is ordered ahead.
 
         Raises:
             StudyError: An environment failed, or an episode could not be written.
@@ -164,7 +163,10 @@ class _Player:
         unfinished = dict.fromkeys(batch)
         try:
             self._is_playing = True
-            self._orders.send(Batch(batch))
+            for order in (batch, following):
+                if order is not None and order != self._ordered:
+                    self._orders.send(Batch(order))
+            self._ordered = following
             while True:
                 while (message := self._inbox.receive(_POLL_SECONDS)) is None:
                     if self._hangs():

@@ -88,6 +88,17 @@ def test_an_agent_that_fails_costs_one_episode(
     assert verify_study(tmp_path, panel=panel) == []
 
 
+@pytest.mark.parametrize("agent", ["Raises", "Dies"])
+def test_batches_that_were_ordered_before_a_failure_are_played(
+    agents_here: str, panel: Panel, walked: Path, tmp_path: Path, agent: str
+) -> None:
+    result = run_study(tmp_path, Player(f"{agents_here}:{agent}"), panel, seeds=[0], num_envs=2)
+    good = StudyFolder(walked).result()
+    for mine, others in zip(result.episodes, good.episodes, strict=True):
+        assert (mine == others) == (mine.position != 2)
+    assert verify_study(tmp_path, panel=panel) == []
+
+
 def test_an_agent_may_have_its_own_kind_of_text(
     agents_here: str, panel: Panel, walked: Path, tmp_path: Path
 ) -> None:
