@@ -7,25 +7,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from benchmarks.credit.runner import Status, turns_played
+from hiper_agents.cli.live import LiveDisplay
 from hiper_agents.training.curves import compact, duration, shown
 
 __all__ = ["StudyProgress"]
 
-REFRESHES_PER_SECOND = 2
 SECONDS_BETWEEN_LINES = 60.0
 
 
-class StudyProgress:
+class StudyProgress(LiveDisplay):
     """Context manager whose `update` takes the states that `run_cells` observes.
 
     Args:
@@ -37,45 +35,25 @@ class StudyProgress:
     def __init__(
         self, title: str, console: Console, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._title, self._console, self._clock = title, console, clock
+        super().__init__(console)
+        self._title, self._clock = title, clock
         self._status: Status | None = None
         self._began = (clock(), 0.0)  # when turns were first counted, and how many there were
         self._printed: float | None = None
         self._shown_done = -1
-        self._live: Live | None = None
-
-    def __enter__(self) -> StudyProgress:
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._live = Live(
-                get_renderable=self.render,
-                console=self._console,
-                refresh_per_second=REFRESHES_PER_SECOND,
-            )
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
 
     def update(self, status: Status) -> None:
         """Takes in a state; outside a terminal prints a line when a cell ends, or a minute has."""
         if self._status is None:
             self._began = (self._clock(), self._turns(status))
         self._status = status
-        if self._live is not None:
+        if self.is_live:
             return
         now = self._clock()
         late = self._printed is None or now - self._printed >= SECONDS_BETWEEN_LINES
         if late or status.done != self._shown_done:
             self._printed, self._shown_done = now, status.done
-            self._console.print(Text(self.line()), soft_wrap=True)
+            self.print_line()
 
     @property
     def left(self) -> float | None:

@@ -12,22 +12,21 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
-from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+from typing_extensions import Self
 
+from hiper_agents.cli.live import LiveDisplay
 from hiper_agents.training.curves import compact, duration, number, percent
 
-# Drawing takes some milliseconds that the training then lacks.
-REFRESHES_PER_SECOND = 2
 SECONDS_BETWEEN_LINES = 10.0
 WIDTH = 92
 WIDTH_OF_BOTH = 78
 
 
-class TrainingProgress:
+class TrainingProgress(LiveDisplay):
     """Context manager that displays the metrics given to `update`.
 
     In a terminal the display is redrawn twice a second, whatever the rate of updates; the last
@@ -56,28 +55,20 @@ class TrainingProgress:
         turns: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(console or Console())
         self._minutes = minutes
         self._iterations = iterations
         self._turns = turns
-        self._console = console or Console()
         self._clock = clock
         self._metrics: Mapping[str, Any] = {}
         self._began: tuple[float, float] | None = None  # iteration and seconds before this sitting
         self._entered = self._updated = clock()
         self._printed: float | None = None
         self._is_shown = True
-        self._live: Live | None = None
 
-    def __enter__(self) -> TrainingProgress:
+    def __enter__(self) -> Self:
         self._entered = self._updated = self._clock()
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._live = Live(
-                get_renderable=self.render,
-                console=self._console,
-                refresh_per_second=REFRESHES_PER_SECOND,
-            )
-            self._live.start()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self,
@@ -85,11 +76,9 @@ class TrainingProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
-        elif not self._is_shown:
+        if not self.is_live and not self._is_shown:
             self._print()
+        super().__exit__(kind, error, trace)
 
     def update(self, metrics: Mapping[str, Any]) -> None:
         """Takes in the metrics of an iteration that has just ended."""
@@ -102,8 +91,8 @@ class TrainingProgress:
             self._began = (iteration - 1, seconds - took)
         self._metrics = dict(metrics)
         self._updated = now
-        self._is_shown = self._live is not None
-        if self._live is None and (
+        self._is_shown = self.is_live
+        if not self.is_live and (
             self._printed is None or now - self._printed >= SECONDS_BETWEEN_LINES
         ):
             self._print()
@@ -183,7 +172,7 @@ class TrainingProgress:
     def _print(self) -> None:
         self._printed = self._clock()
         self._is_shown = True
-        self._console.print(Text(self.line()), soft_wrap=True)
+        self.print_line()
 
     def _times(self) -> str:
         left = self.left
