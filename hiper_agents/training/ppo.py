@@ -166,6 +166,7 @@ class Replay:
     log_action: Tensor
     """[B]"""
     entropies: dict[str, Tensor]
+    """Means, under the names of their weights in `PPOConfig`."""
     value_low: Tensor
     """[B]"""
     value_high: Tensor
@@ -255,52 +256,58 @@ def _losses(
     policy: bool,
 ) -> dict[str, Tensor]:
     now = replay(network, decisions, turns)
-    old_switch = _tensor(decisions.log_switch[turns])
+    losses = _policy_losses(now, decisions, advantages, config)
+    values = _value_losses(now, advantages) if critic else {}
+    learned = [*(losses.values() if policy else ()), *values.values()]
+    total = torch.stack(learned).sum() if learned else torch.zeros(())
+    if policy:
+        total = total - _bonus(now.entropies, config)
+    with torch.no_grad():
+        log_ratio = now.log_action - _tensor(decisions.log_action[turns])
+        kl = (log_ratio.exp() - 1 - log_ratio).mean()
+        clipped = ((log_ratio.exp() - 1).abs() > config.clip).float().mean()
+    return {"total": total, **losses, **values, **now.entropies, "kl": kl, "clipped": clipped}
+
+
+def _policy_losses(
+    now: Replay, decisions: Decisions, advantages: Advantages, config: PPOConfig
+) -> dict[str, Tensor]:
+    """That of each block."""
+    old_switch = _tensor(decisions.log_switch[now.turns])
     old_subgoal = _tensor(decisions.log_subgoal[now.planned])
-    old_action = _tensor(decisions.log_action[turns])
-    a_switch = _tensor(advantages.switch[turns])
+    old_action = _tensor(decisions.log_action[now.turns])
+    a_switch = _tensor(advantages.switch[now.turns])
     # With strategies, what is chosen in the first turn is the strategy; the subgoal follows it.
     high = np.where(decisions.begun, advantages.low, advantages.high)
     a_high = _tensor(high[now.boundaries])
-    a_low = _tensor(advantages.low[turns])
+    a_low = _tensor(advantages.low[now.turns])
     losses = {
         "policy_switch": _clipped(now.log_switch, old_switch, a_switch, config.clip, now.asked),
         "policy_subgoal": _clipped(now.log_subgoal, old_subgoal, a_high, config.clip),
         "policy_action": _clipped(now.log_action, old_action, a_low, config.clip),
     }
-    if network.strategist is not None:
+    if "entropy_strategy" in now.entropies:
         old_strategy = _tensor(decisions.log_strategy[now.begun])
         a_strategy = _tensor(advantages.high[now.begun])
         losses["policy_strategy"] = _clipped(
             now.log_strategy, old_strategy, a_strategy, config.clip
         )
-    values = {
-        "value_low": _squared(now.value_low, advantages.returns_low[turns]),
+    return losses
+
+
+def _value_losses(now: Replay, advantages: Advantages) -> dict[str, Tensor]:
+    """That of each head of the critic."""
+    return {
+        "value_low": _squared(now.value_low, advantages.returns_low[now.turns]),
         "value_high": _squared(now.value_high, advantages.returns_high[now.boundaries]),
-        "value_switch": _squared(now.value_switch, advantages.returns_switch[turns]),
+        "value_switch": _squared(now.value_switch, advantages.returns_switch[now.turns]),
     }
-    bonus = (
-        config.entropy_switch * now.entropies["entropy_switch"]
-        + config.entropy_subgoal * now.entropies["entropy_subgoal"]
-        + config.entropy_action * now.entropies["entropy_action"]
-    )
-    for name, weight in (
-        ("entropy_word", config.entropy_word),
-        ("entropy_strategy", config.entropy_strategy),
-    ):
-        if name in now.entropies:
-            bonus = bonus + weight * now.entropies[name]
-    learned = [*(losses.values() if policy else ()), *(values.values() if critic else ())]
-    total = torch.stack(learned).sum() if learned else torch.zeros(())
-    if policy:
-        total = total - bonus
-    if critic:
-        losses |= values
-    with torch.no_grad():
-        log_ratio = now.log_action - old_action
-        kl = (log_ratio.exp() - 1 - log_ratio).mean()
-        clipped = ((log_ratio.exp() - 1).abs() > config.clip).float().mean()
-    return {"total": total, **losses, **now.entropies, "kl": kl, "clipped": clipped}
+
+
+def _bonus(entropies: dict[str, Tensor], config: PPOConfig) -> Tensor:
+    """What the entropies of a policy's choices are worth."""
+    weighted = [getattr(config, name) * entropy for name, entropy in entropies.items()]
+    return torch.stack(weighted).sum()
 
 
 def _clipped(
