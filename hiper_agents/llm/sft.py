@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import tyro
 from torch import Tensor
 
 from hiper_agents.agent import CHECKPOINT_FILE
@@ -62,6 +63,8 @@ STEPS = 10
 class SftConfig(AgentConfig):
     """Settings of a supervised run; they are kept in the run folder as `config.json`."""
 
+    strategy_tokens: tyro.conf.Suppress[int] = 0
+    """None: demonstrations have no strategies."""
     env: str = "HiPER-ALFWorld-v0"
     """Gymnasium id of the environment."""
     env_options: JsonObject = field(default_factory=dict)

@@ -78,3 +78,10 @@ def test_help_names_the_settings_of_the_agent(capsys: pytest.CaptureFixture[str]
             main(["train", "--agent", agent, "--help"])
         assert exit_.value.code == 0
         assert flag in capsys.readouterr().out
+
+
+def test_help_leaves_out_what_a_command_cannot_use(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, is_there in ((["sft"], False), (["train", "--agent", "llm"], True)):
+        with pytest.raises(SystemExit):
+            main([*command, "--help"])
+        assert ("--strategy-tokens" in capsys.readouterr().out) == is_there
