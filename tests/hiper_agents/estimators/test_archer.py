@@ -26,7 +26,7 @@ def test_a_critic_that_is_right_gives_one_step_errors(make_rollouts: MakeRollout
 
 
 def test_what_it_needs(make_rollouts: MakeRollouts) -> None:
-    assert get_estimator("archer").needs == Needs(critic=True, columns=("q_value",))
+    assert get_estimator("archer").needs == Needs(critic_warm_up=2, columns=("q_value",))
     assert get_estimator("archer").flat
     with pytest.raises(EstimatorError, match=r"needs the column q_value, .*twin critic"):
         get_estimator("archer")(make_rollouts([[1.0]]))

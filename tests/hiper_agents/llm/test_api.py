@@ -244,7 +244,9 @@ def test_an_episode_can_be_played_again_after_another_failed():
             agent.act(["A room."] * 2, [info(0), info(1, task="break it")])
         agent.reset([task(0)])
         assert agent.act(["A room."], [info(0)]) == [LOOK]
-    assert server.requests[0]["seed"] == server.requests[-1]["seed"]
+    # Requests of one turn arrive in any order.
+    first = [each for each in server.requests if "break it" not in each["messages"][1]["content"]]
+    assert len({each["seed"] for each in first}) == 1
 
 
 @pytest.mark.parametrize(
