@@ -163,9 +163,10 @@ class _Player:
         unfinished = dict.fromkeys(batch)
         try:
             self._is_playing = True
-            for order in (batch, following):
-                if order is not None and order != self._ordered:
-                    self._orders.send(Batch(order))
+            with suppress(OSError):  # if it has ended meanwhile, its last messages say why
+                for order in (batch, following):
+                    if order is not None and order != self._ordered:
+                        self._orders.send(Batch(order))
             self._ordered = following
             while True:
                 while (message := self._inbox.receive(_POLL_SECONDS)) is None:

@@ -88,11 +88,14 @@ def test_an_agent_that_fails_costs_one_episode(
     assert verify_study(tmp_path, panel=panel) == []
 
 
+@pytest.mark.parametrize("num_envs", [1, 2])
 @pytest.mark.parametrize("agent", ["Raises", "Dies"])
 def test_batches_that_were_ordered_before_a_failure_are_played(
-    agents_here: str, panel: Panel, walked: Path, tmp_path: Path, agent: str
+    agents_here: str, panel: Panel, walked: Path, tmp_path: Path, agent: str, num_envs: int
 ) -> None:
-    result = run_study(tmp_path, Player(f"{agents_here}:{agent}"), panel, seeds=[0], num_envs=2)
+    player = Player(f"{agents_here}:{agent}")
+    result = run_study(tmp_path, player, panel, seeds=[0], num_envs=num_envs)
+    assert StudyFolder(tmp_path).trajectory(0, 2).failure == REASONS[agent]
     good = StudyFolder(walked).result()
     for mine, others in zip(result.episodes, good.episodes, strict=True):
         assert (mine == others) == (mine.position != 2)
