@@ -29,7 +29,8 @@ import tyro
 from benchmarks.measuring import target
 from benchmarks.recording import record, summarise
 from hiper_agents.environments import make_env
-from hiper_agents.llm.generation import GenerationConfig, Generator
+from hiper_agents.llm.assembly import make_generator
+from hiper_agents.llm.generation import GenerationConfig
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.models import load_model
 from hiper_agents.llm.player import LanguagePlayer, Slot
@@ -88,7 +89,7 @@ def measure(args: RolloutArgs) -> dict[str, Any]:
     loaded = load_model(args.model, device=args.device, dtype=args.dtype)
     policy = LanguagePolicy(loaded.model, loaded.tokenizer, args.policy)
     writer = PromptWriter(policy.tokenizer, args.prompt)
-    generator = Generator(policy, args.generation, prefix=writer.prefix)
+    generator = make_generator(policy, args.generation, writer.prefix)
     player = LanguagePlayer(writer, ResponseGrammar(policy.tokenizer), generator)
     turns = list(_play(args, player))
     engine = [args.envs / turn.engine_seconds for turn in turns]
@@ -100,6 +101,7 @@ def measure(args: RolloutArgs) -> dict[str, Any]:
     return {
         "model": loaded.name,
         "quantised_from": loaded.quantised_from,
+        "backend": args.generation.backend,
         "threads": torch.get_num_threads(),
         "turns_per_second": {"engine": summarise(engine), "plain": summarise(plain)},
         "speedup": total[0] / total[1],

@@ -5,13 +5,13 @@ Knows the format, and nothing of agents, environments or figures.
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
+from isal import isal_zlib
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
@@ -26,6 +26,12 @@ MAX_FILE = 2**28
 
 MAX_LOG = 2**31
 """Bytes of a log that are read at most; every episode in it is held to `MAX_FILE`."""
+
+_LEVEL = 1
+"""Of packing: a third of the time that zlib's takes for as many bytes (ISA-L)."""
+
+_GZIP = 31
+"""A gzip file, whose header has no time: equal episodes are equal bytes."""
 
 _PIECE = 2**16
 """Bytes that are unpacked at a time: zlib copies what follows the end of a member."""
@@ -146,8 +152,7 @@ class StudyFolder:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as file:
             for text in texts:
-                # Without a time, so that equal episodes are equal bytes.
-                file.write(gzip.compress(text + b"\n", compresslevel=1, mtime=0))
+                file.write(isal_zlib.compress(text + b"\n", _LEVEL, _GZIP))
 
     def tidy(self, seed: int, positions: Collection[int] | None = None) -> None:
         """Rewrites the episodes of a seed in the order of their positions, each once.
@@ -234,7 +239,7 @@ def _unpacked(content: memoryview, start: int) -> tuple[bytes, int]:
     Raises:
         ValueError: It is no gzip, is cut short, or is larger than any file of a study.
     """
-    unpacker = zlib.decompressobj(wbits=31)
+    unpacker = zlib.decompressobj(wbits=_GZIP)
     parts, size, at = [], 0, start
     while not unpacker.eof and at < len(content):
         piece = content[at : at + _PIECE]

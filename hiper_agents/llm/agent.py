@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hiper_agents.llm.assembly import load_weights, make_player, make_policy
 from hiper_agents.llm.config import AgentConfig, FormatConfig, settings_in
-from hiper_agents.llm.generation import GenerationConfig
+from hiper_agents.llm.generation import Backend, GenerationConfig
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.prompts import PromptConfig
@@ -62,7 +62,7 @@ class LanguageAgent:
         self._rngs: list[np.random.Generator] = []
         self._slots: list[Slot] = []
         policy = player.generator.policy
-        self._tells_values = _has_learned(policy) and (values or policy.has_trunk_critic)
+        self._tells_values = _has_learned(policy) and (values or player.generator.tells_values)
 
     def reset(self, tasks: Sequence[TaskInfo]) -> None:
         """Forgets everything; the slots are made from the first observations."""
@@ -105,7 +105,7 @@ class LanguageAgent:
             return [{} for _ in written]
         values = np.array([turn.values for turn in written])
         policy = self.player.generator.policy
-        if not policy.has_trunk_critic:
+        if not self.player.generator.tells_values:
             values = _judged(policy, written)
         return [{"values": own} for own in values.tolist()]
 
@@ -147,6 +147,7 @@ def load_agent(
     greedy: bool = True,
     seed: int = 0,
     values: bool = False,
+    backend: Backend = "transformers",
 ) -> LanguageAgent:
     """Loads the agent of a run folder of `hiper train` or `hiper sft`.
 
@@ -156,6 +157,8 @@ def load_agent(
         greedy: Take the most likely words.
         seed: Of the sampling.
         values: Ask a critic with weights of its own, too, for the values that `turn_details` tells.
+        backend: What reads the tokens, transformers or vllm. With vllm every value is asked for
+            afterwards.
 
     Raises:
         CheckpointError: If the checkpoint is missing, damaged, or of another kind of agent.
@@ -165,7 +168,7 @@ def load_agent(
     config = replace(settings_in(path, document), device=device, dtype="auto")
     policy, about = make_policy(config)
     load_weights(path, document, policy)
-    player = make_player(policy, config, GenerationConfig(greedy=greedy))
+    player = make_player(policy, config, GenerationConfig(greedy=greedy, backend=backend))
     return LanguageAgent(player, seed=seed, name=f"llm ({path})", about=about, values=values)
 
 
@@ -180,6 +183,7 @@ def make_language_agent(
     device: str = "auto",
     greedy: bool = True,
     seed: int = 0,
+    backend: Backend = "transformers",
 ) -> LanguageAgent:
     """A model as it comes, without any training here.
 
@@ -193,15 +197,16 @@ def make_language_agent(
         device: Where it computes.
         greedy: Take the most likely words.
         seed: Of the sampling.
+        backend: What reads the tokens, transformers or vllm.
 
     Raises:
-        HiperError: If there is no such model or device, or a setting is out of range.
+        HiperError: If there is no such model, device or backend, or a setting is out of range.
     """
     prompt = PromptConfig(template=template, history=history, max_tokens=max_prompt_tokens)  # type: ignore[arg-type]
     config = AgentConfig(
         model=model, device=device, prompt=prompt, format=FormatConfig(structured=structured)
     )
-    generation = GenerationConfig(temperature=temperature, greedy=greedy)
+    generation = GenerationConfig(temperature=temperature, greedy=greedy, backend=backend)
     policy, about = make_policy(config)
     player = make_player(policy, config, generation)
     return LanguageAgent(player, seed=seed, name=f"llm ({model})", about=about)

@@ -7,7 +7,7 @@ itself is not in it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from hiper_agents.llm.columns import ColumnProvider
 from hiper_agents.llm.config import AgentConfig, settings_in
-from hiper_agents.llm.generation import GenerationConfig, Generator
+from hiper_agents.llm.generation import GenerationConfig, Generator, Responder
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.models import load_model
 from hiper_agents.llm.player import LanguagePlayer
@@ -44,6 +44,7 @@ __all__ = [
     "export",
     "load_weights",
     "make_for",
+    "make_generator",
     "make_player",
     "make_policy",
     "restore_columns",
@@ -121,10 +122,31 @@ def make_player(
     """
     writer = PromptWriter(policy.tokenizer, config.prompt)
     grammar = ResponseGrammar(policy.tokenizer, **asdict(config.format))
-    generator = Generator(policy, generation, prefix=writer.prefix)
+    generator = make_generator(policy, generation, writer.prefix)
     tokens = config.strategy_tokens
     strategist = Strategist(writer, generator, tokens) if tokens else None
     return LanguagePlayer(writer, grammar, generator, strategist)
+
+
+def make_generator(
+    policy: LanguagePolicy, config: GenerationConfig, prefix: Sequence[int]
+) -> Responder:
+    """What writes a policy's responses.
+
+    Args:
+        policy: What chooses.
+        config: How, and with which backend.
+        prefix: Tokens that prompts begin with.
+
+    Raises:
+        HiperError: The backend is not installed, or cannot run the model.
+    """
+    if config.backend == "transformers":
+        return Generator(policy, config, prefix=prefix)
+    # Only here: it is heavy, and an extra.
+    from hiper_agents.llm.vllm_generation import VllmGenerator
+
+    return VllmGenerator(policy, config)
 
 
 def device_of(name: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -27,7 +28,16 @@ from hiper_agents.llm.sampling import Chooser, Streams, draws_for
 from hiper_agents.llm.turns import TurnTokens
 from hiper_base.errors import HiperError
 
-__all__ = ["GenerationConfig", "GenerationError", "Generator"]
+__all__ = [
+    "Backend",
+    "GenerationConfig",
+    "GenerationError",
+    "Generator",
+    "Responder",
+    "longest_row",
+]
+
+Backend = Literal["transformers", "vllm"]
 
 _Draws = Callable[[int, int], float]  # the number for a row's choice
 
@@ -57,14 +67,46 @@ class GenerationConfig:
     pass_overhead: int | None = None
     """What a pass costs besides its tokens, in tokens: rows that would need more padding than this
     are run apart. None: 12 on the CPU, 2048 elsewhere."""
+    backend: Backend = "transformers"
+    """What reads the tokens: the model itself, or vLLM (the extra `vllm`) with a copy of it."""
+    vllm_cache_gib: float = 4.0
+    """Memory that vLLM has for keys and values."""
 
     def __post_init__(self) -> None:
+        if self.backend not in get_args(Backend):
+            known = ", ".join(get_args(Backend))
+            raise HiperError(f"there is no backend {self.backend!r}; there are {known}")
+        if not self.vllm_cache_gib > 0:
+            raise HiperError(f"vllm_cache_gib must be positive, not {self.vllm_cache_gib}")
         if not self.temperature > 0:
             raise HiperError(f"temperature must be positive, not {self.temperature}")
         if self.max_batch < 1 or self.pass_tokens < 1:
             raise HiperError("max_batch and pass_tokens must be at least 1")
         if self.pass_overhead is not None and self.pass_overhead < 0:
             raise HiperError(f"pass_overhead must be 0 or more, not {self.pass_overhead}")
+
+
+class Responder(Protocol):
+    """What writes responses."""
+
+    @property
+    def policy(self) -> LanguagePolicy:
+        """What chooses."""
+
+    @property
+    def tells_values(self) -> bool:
+        """Whether turns come with values; else they are 0, see `scoring.values_of`."""
+
+    def respond(
+        self,
+        prompts: Sequence[Sequence[int]],
+        states: Sequence[ResponseState],
+        rng: Streams,
+    ) -> list[TurnTokens]:
+        """Writes a response to every prompt, see `Generator.respond`."""
+
+    def refresh(self) -> None:
+        """Notices a change of the policy's weights that does not show."""
 
 
 @dataclass(eq=False)
@@ -108,23 +150,12 @@ class _Row:
 
     def result(self) -> TurnTokens:
         """The finished turn."""
-        sampled = np.array(self.state.sampled, np.bool_)
-        log_probs = np.zeros(len(sampled), np.float32)
-        log_probs[sampled] = self.log_probs
-        spans, values = self.state.spans, np.zeros(3, np.float32)
+        values = None
         if self.values:
             judged = np.concatenate(self.values)
-            values = np.array([judged[spans.action[0], 0], *judged[0, 1:]], np.float32)
-        return TurnTokens(
-            prompt=np.array(self.prompt, np.int32),
-            response=np.array(self.state.tokens, np.int32),
-            sampled=sampled,
-            log_probs=log_probs,
-            allowed=tuple(self.state.choices),
-            spans=spans,
-            values=values,
-            text=self.state.text,
-        )
+            place = self.state.spans.action[0]
+            values = np.array([judged[place, 0], *judged[0, 1:]], np.float32)
+        return self.state.turn(self.prompt, self.log_probs, values)
 
 
 class Generator:
@@ -152,9 +183,14 @@ class Generator:
         self._prefix_cache: RaggedCache | None = None
         self._prefix_version = (-1, -1)
         self._chooser = Chooser(config.temperature)
-        self._longest = _longest(policy)
+        self._longest = longest_row(policy)
         overhead = 12 if policy.device.type == "cpu" else 2048
         self._overhead = overhead if config.pass_overhead is None else config.pass_overhead
+
+    @property
+    def tells_values(self) -> bool:
+        """Whether turns come with values: those of a critic on the policy's trunk."""
+        return self.policy.has_trunk_critic
 
     @torch.no_grad()
     def respond(
@@ -224,8 +260,7 @@ class Generator:
 
     def _read_prefix(self) -> RaggedCache:
         """Keys and values of the whole prefix under the present weights."""
-        parameters = self.policy.parameters()
-        version = self.policy.version, sum(parameter._version for parameter in parameters)
+        version = self.policy.weights_version
         if self._prefix_cache is None or version != self._prefix_version:
             cache = RaggedCache(1, len(self._prefix))
             tokens = torch.tensor([self._prefix], device=self.policy.device)
@@ -342,8 +377,12 @@ def _shared(prefix: Sequence[int], prompt: Sequence[int]) -> int:
     return next((place for place in range(most) if prefix[place] != prompt[place]), max(0, most))
 
 
-def _longest(policy: LanguagePolicy) -> int:
-    """The longest row that the model can read with the cache that is used here."""
+def longest_row(policy: LanguagePolicy) -> int:
+    """The longest row that a model can read with a cache of all keys and values.
+
+    Raises:
+        GenerationError: Its layers need another cache.
+    """
     config = policy.model.config.get_text_config()
     longest = int(getattr(config, "max_position_embeddings", None) or 2**31)
     kinds = set(getattr(config, "layer_types", None) or ())

@@ -132,16 +132,7 @@ class ResponseGrammar:
         if problem := _write(state, wanted):
             response = render(action, switch=subgoal is not None, subgoal=subgoal)
             raise GrammarError(f"cannot write {response!r} here: {problem}")
-        return TurnTokens(
-            prompt=np.array(prompt, np.int32),
-            response=np.array(state.tokens, np.int32),
-            sampled=np.array(state.sampled, np.bool_),
-            log_probs=np.zeros(len(state.tokens), np.float32),
-            allowed=tuple(state.choices),
-            spans=state.spans,
-            values=np.zeros(3, np.float32),
-            text=state.text,
-        )
+        return state.turn(prompt)
 
     def _tokens(self, admissible: Sequence[str], subgoal: str | None, action: str) -> list[int]:
         """The tokens of a response."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hiper_agents.llm.episode_memory import EpisodeMemory
-from hiper_agents.llm.generation import Generator
+from hiper_agents.llm.generation import Responder
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.prompts import PromptWriter
 from hiper_agents.llm.sampling import Streams
@@ -81,7 +81,7 @@ class LanguagePlayer:
         self,
         writer: PromptWriter,
         grammar: ResponseGrammar,
-        generator: Generator,
+        generator: Responder,
         strategist: Strategist | None = None,
     ) -> None:
         self.writer = writer

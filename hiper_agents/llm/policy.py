@@ -129,6 +129,11 @@ class LanguagePolicy(nn.Module):
         return self.weights.use(self._active)
 
     @property
+    def weights_version(self) -> tuple[int, int]:
+        """Changes with every change of the weights by an optimizer or `load_adapter_state`."""
+        return self.version, sum(parameter._version for parameter in self.parameters())
+
+    @property
     def hidden_size(self) -> int:
         """Width of a hidden state."""
         return int(self.model.config.get_text_config().hidden_size)
@@ -269,6 +274,10 @@ class LanguagePolicy(nn.Module):
     def freeze_reference(self) -> None:
         """Makes the present policy the reference, say after supervised learning."""
         self.weights.overwrite(_REFERENCE, _POLICY)
+
+    def merged_weights(self) -> Iterator[tuple[str, Tensor]]:
+        """The policy as one model without adapters, tensor by tensor, by the names of the model."""
+        return self.weights.merged(_POLICY)
 
     def policy_parameters(self) -> list[nn.Parameter]:
         """What the policy's losses train."""

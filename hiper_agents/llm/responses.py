@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiper_agents.llm.token_tree import Node
-from hiper_agents.llm.turns import TokenSpan, TokenSpans
+from hiper_agents.llm.turns import TokenSpan, TokenSpans, TurnTokens
 from hiper_agents.llm.vocabulary import Vocabulary
 from hiper_envs.tags import parse
 
@@ -116,6 +116,34 @@ class ResponseState(ABC):
         self.sampled.append(True)
         self.choices.append(allowed)
         self._go_on(token)
+
+    def turn(
+        self,
+        prompt: Sequence[int],
+        log_probs: Sequence[float] | None = None,
+        values: NDArray[np.float32] | None = None,
+    ) -> TurnTokens:
+        """The finished response as a turn.
+
+        Args:
+            prompt: Tokens of its prompt.
+            log_probs: Of the chosen tokens, in order; zeros by default.
+            values: V_L, V_H and V_T, float32 [3]; zeros by default.
+        """
+        sampled = np.array(self.sampled, np.bool_)
+        told = np.zeros(len(sampled), np.float32)
+        if log_probs is not None:
+            told[sampled] = log_probs
+        return TurnTokens(
+            prompt=np.array(prompt, np.int32),
+            response=np.array(self.tokens, np.int32),
+            sampled=sampled,
+            log_probs=told,
+            allowed=tuple(self.choices),
+            spans=self.spans,
+            values=np.zeros(3, np.float32) if values is None else values,
+            text=self.text,
+        )
 
     @abstractmethod
     def allowed(self) -> IntArray | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiper_agents.llm.episode_memory import EpisodeMemory
-from hiper_agents.llm.generation import Generator
+from hiper_agents.llm.generation import Responder
 from hiper_agents.llm.grammar import free_text
 from hiper_agents.llm.prompts import PromptWriter
 from hiper_agents.llm.responses import FreeText, ResponseState
@@ -89,7 +89,7 @@ class Strategist:
         HiperError: If that is less than 1, or the tokenizer cannot write the tags.
     """
 
-    def __init__(self, writer: PromptWriter, generator: Generator, max_tokens: int) -> None:
+    def __init__(self, writer: PromptWriter, generator: Responder, max_tokens: int) -> None:
         if max_tokens < 1:
             raise HiperError(f"a strategy needs at least 1 token, not {max_tokens}")
         self._writer, self._generator = writer, generator

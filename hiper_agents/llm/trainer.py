@@ -167,7 +167,8 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
         return self._samples if self.policy.weights.is_sharded else self._play_samples()
 
     def _play_samples(self) -> list[dict[str, Any]]:
-        greedy = replace(self.config.generation, greedy=True)
+        # A few episodes are not worth another copy of the model.
+        greedy = replace(self.config.generation, greedy=True, backend="transformers")
         player = make_player(self.policy, self.config, greedy)
         with_values = self.estimate.needs.critic and self.policy.has_trunk_critic
         actor = _Actor(player, with_values=with_values)
@@ -192,7 +193,7 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
     def _update(self, turns: Sequence[TurnTokens]) -> dict[str, float]:
         """Takes the steps of PPO on the turns in the buffer."""
         config, critic = self.config, self.estimate.needs.critic
-        if critic and not self.policy.has_trunk_critic:
+        if critic and not self.player.generator.tells_values:
             turns = self._judged(turns)
         figures: dict[str, float] = {}
         for provider in self.providers.values():
@@ -239,7 +240,7 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
         return figures
 
     def _judged(self, turns: Sequence[TurnTokens]) -> list[TurnTokens]:
-        """The turns with the values of a critic that did not see them written."""
+        """The turns with their values, which were not told when they were written."""
         values = values_of(self.policy, turns, max_tokens=self.config.update.micro_tokens)
         rows = slice(0, len(turns))
         self.own.value_low[rows] = values[:, SWITCH if self.estimate.flat else LOW]

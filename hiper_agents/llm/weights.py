@@ -44,6 +44,10 @@ class WeightSets(nn.Module):
         """The trainable tensors of a set; the same names in every set."""
         raise NotImplementedError
 
+    def merged(self, name: str) -> Iterator[tuple[str, Tensor]]:
+        """A set as the weights of one plain model: its tensors by their names in a checkpoint."""
+        raise NotImplementedError
+
     @property
     def is_sharded(self) -> bool:
         """Whether each of several processes has a part of every tensor only."""
@@ -128,6 +132,23 @@ class Adapters(WeightSets):
             if marker in path and ".lora_" in path
         }
 
+    @torch.no_grad()
+    def merged(self, name: str) -> Iterator[tuple[str, Tensor]]:
+        """The base with an adapter added to it, in the base's type."""
+        layers = {
+            path: layer
+            for path, layer in self.model.named_modules()
+            if isinstance(layer, BaseTunerLayer)
+        }
+        for path, tensor in self.model.named_parameters():
+            owner, _, part = path.partition(".base_layer.")
+            if ".lora_" in path:
+                continue
+            if part == "weight":
+                delta = layers[owner].get_delta_weight(name)  # type: ignore[attr-defined]
+                tensor = (tensor.float() + delta.float()).to(tensor.dtype)
+            yield path.replace(".base_layer.", "."), tensor.detach()
+
 
 class Copies(WeightSets):
     """A whole model for each set, in float32.
@@ -153,6 +174,10 @@ class Copies(WeightSets):
     def tensors(self, name: str) -> dict[str, nn.Parameter]:
         """All parameters of one model; tied ones once."""
         return dict(self.use(name).named_parameters())
+
+    def merged(self, name: str) -> Iterator[tuple[str, Tensor]]:
+        """The tensors of one model."""
+        return ((path, tensor.detach()) for path, tensor in self.tensors(name).items())
 
 
 def _linear_layers(model: PreTrainedModel) -> list[str]:

@@ -54,6 +54,29 @@ def test_it_begins_as_the_model_that_it_was_given(
 
 
 @pytest.mark.parametrize("config", KINDS, ids=lambda config: f"{config.lora_rank}-{config.critic}")
+def test_its_merged_weights_are_those_of_a_plain_model(
+    learning: ModuleType, config: PolicyConfig
+) -> None:
+    policy = learning.tiny_policy(config)
+    before = logits(policy, learning)
+    learning.stirred(policy, seed=3)
+    plain, _ = learning.tiny_model()
+    for parameter in plain.parameters():
+        parameter.data.add_(1.0)
+    merged = dict(policy.merged_weights())
+    assert not any(tensor.requires_grad for tensor in merged.values())
+    missing, unexpected = plain.load_state_dict(merged, strict=False)
+    assert not unexpected
+    plain.tie_weights()
+    assert set(missing) <= {"lm_head.weight"}
+    with torch.no_grad():
+        found = plain(torch.tensor([IDS])).logits[0]
+    expected = logits(policy, learning)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+    assert (expected - before).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("config", KINDS, ids=lambda config: f"{config.lora_rank}-{config.critic}")
 def test_the_reference_stays_what_it_was(learning: ModuleType, config: PolicyConfig) -> None:
     policy = learning.tiny_policy(config)
     start = logits(policy, learning)

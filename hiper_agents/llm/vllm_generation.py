@@ -1,0 +1,378 @@
+"""Writes responses with vLLM, in this process: the extra `vllm`.
+
+vLLM keeps the prompts' keys and values and reads tokens, with CUDA graphs where there is a GPU.
+Which token comes next is decided here, by a logits processor that sees the logits of all rows and
+leaves one token to each: the choices, the random numbers and the log-probabilities are those of
+`generation`, and so are the turns, except for rounding. Every token is a step there, also one that
+the format forces. Values are not told.
+
+The module knows nothing of prompts, of what the format is, or of learning.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import os
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hiper_agents.llm.generation import GenerationConfig, GenerationError, longest_row
+from hiper_agents.llm.policy import LanguagePolicy
+from hiper_agents.llm.responses import ResponseState
+from hiper_agents.llm.sampling import Chooser, Streams, draws_for
+from hiper_agents.llm.turns import TurnTokens
+
+# In this process, and with the interface of logits processors that sees the tokens of a row.
+os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
+os.environ["VLLM_USE_V2_MODEL_RUNNER"] = "0"
+os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+# On a CPU the threads stay those of the process, which also trains.
+os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+
+try:
+    from vllm import LLM, SamplingParams
+    from vllm.inputs import TokensPrompt
+    from vllm.v1.sample.logits_processor import (
+        BatchUpdate,
+        LogitsProcessor,
+        MoveDirectionality,
+    )
+except ImportError as error:
+    raise GenerationError(
+        f"vLLM cannot be used here ({error}): pip install 'hiper-gym[agents,vllm]', or leave "
+        "--generation.backend at transformers"
+    ) from error
+
+if TYPE_CHECKING:
+    from vllm.config import VllmConfig
+
+__all__ = ["VllmGenerator"]
+
+_KEY = "hiper_row"
+_GIB = 2**30
+
+
+class _Row:
+    """A response in the making.
+
+    Args:
+        place: The row's number in the call.
+        prompt: Tokens of the prompt.
+        state: What has been written.
+        call: What the rows of a call have in common.
+
+    Attributes:
+        log_probs: Of the chosen tokens.
+    """
+
+    def __init__(
+        self, place: int, prompt: Sequence[int], state: ResponseState, call: _Call
+    ) -> None:
+        self.place, self.prompt, self.state, self.call = place, prompt, state, call
+        self.log_probs: list[float] = []
+        self.read = [*prompt, *state.forced()]
+        self._written: list[int] = []
+        self._asked = 0
+
+    def ask(self, written: int) -> None:
+        """Makes sure that a token is asked for once only, in its turn.
+
+        Args:
+            written: Tokens that vLLM has.
+
+        Raises:
+            GenerationError: It has more or fewer than were decided here.
+        """
+        if written != self._asked:
+            raise GenerationError(
+                f"vLLM asks for token {written} of a response when {self._asked} is due: "
+                "this version of it is not supported"
+            )
+        self._asked += 1
+
+    @property
+    def due(self) -> int | None:
+        """The next token if it is decided, the last one after the response's end; else None."""
+        place = self._asked - 1
+        if place < len(self._written):
+            return self._written[place]
+        return self.call.end if self.state.finished else None
+
+    def take(self, token: int, log_prob: float) -> None:
+        """Goes on with a chosen token."""
+        self.state.advance(token)
+        self.log_probs.append(log_prob)
+        self._written += [token, *self.state.forced()]
+
+
+class _Call:
+    """What the rows of one call have in common.
+
+    Args:
+        chooser: Chooses among logits.
+        draws: The number for a row's choice; None to take the most likely token.
+        end: The token that tells vLLM that a response has ended.
+    """
+
+    def __init__(self, chooser: Chooser, draws: Any, end: int) -> None:
+        self._chooser, self._draws, self.end = chooser, draws, end
+
+    def choose(self, logits: Tensor, rows: Sequence[_Row]) -> None:
+        """Chooses the next token of rows, given their logits [n, V]."""
+        uniform = None
+        if self._draws is not None:
+            uniform = np.array([self._draws(row.place, len(row.state.choices)) for row in rows])
+        allowed = [row.state.allowed() for row in rows]
+        choice = self._chooser(logits, allowed, uniform)
+        for row, token, log_prob in zip(rows, *(part.tolist() for part in choice), strict=True):
+            row.take(token, log_prob)
+
+
+_ROWS: dict[int, _Row] = {}
+"""Rows that are being written: vLLM makes the logits processors itself and hands requests over by
+value, so that they can be found by their number only."""
+
+_NUMBERS = itertools.count()
+
+
+class _Decider(LogitsProcessor):
+    """Leaves one token to every row of a batch."""
+
+    def __init__(self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool) -> None:
+        self._rows: dict[int, tuple[_Row, list[int]]] = {}
+
+    def is_argmax_invariant(self) -> bool:
+        """False: it decides which token is the most likely one."""
+        return False
+
+    def update_state(self, batch_update: BatchUpdate | None) -> None:
+        """Follows the rows of the batch to their places."""
+        if batch_update is None:
+            return
+        rows = self._rows
+        for place in batch_update.removed:
+            rows.pop(place, None)
+        for place, params, _, written in batch_update.added:
+            row = _ROWS.get((params.extra_args or {}).get(_KEY, -1))
+            rows.pop(place, None)
+            if row is not None:
+                rows[place] = (row, written)
+        for source, target, direction in batch_update.moved:
+            moving, there = rows.pop(source, None), rows.pop(target, None)
+            if moving is not None:
+                rows[target] = moving
+            if there is not None and direction == MoveDirectionality.SWAP:
+                rows[source] = there
+
+    def apply(self, logits: Tensor) -> Tensor:
+        """Chooses where there is a choice; float32 [rows, V]."""
+        for row, written in self._rows.values():
+            row.ask(len(written))
+        choosing = [place for place, (row, _) in self._rows.items() if row.due is None]
+        if choosing:
+            rows = [self._rows[place][0] for place in choosing]
+            rows[0].call.choose(logits[choosing], rows)
+        if self._rows:
+            places = torch.tensor(list(self._rows), device=logits.device)
+            tokens = torch.tensor([row.due for row, _ in self._rows.values()], device=logits.device)
+            logits[places] = -torch.inf
+            logits[places, tokens] = 0.0
+        return logits
+
+
+class _Place:
+    """Where the engine of this process lives: vLLM has room for one, with its state in globals."""
+
+    def __init__(self) -> None:
+        self._owner: int | None = None
+        self._engine: LLM | None = None
+
+    def take(self, owner: int, start: Callable[[], LLM]) -> tuple[LLM, bool]:
+        """The owner's engine, and whether it has just been started, in the place of another's."""
+        if self._engine is not None and self._owner == owner:
+            return self._engine, False
+        self.leave(self._owner)
+        self._owner, self._engine = owner, start()
+        return self._engine, True
+
+    def leave(self, owner: int | None) -> None:
+        """Ends the engine of an owner, if it still has one."""
+        if self._engine is not None and self._owner == owner:
+            engine, self._engine = self._engine, None
+            engine.llm_engine.engine_core.shutdown()
+
+
+_PLACE = _Place()
+
+
+class VllmGenerator:
+    """Writes the responses of a policy.
+
+    A process has one of them at work: where several take turns, each starts its engine again.
+
+    Args:
+        policy: What chooses. Its present weights, an adapter merged into its base, are copied to
+            vLLM before it is used again.
+        config: How to choose; `pass_tokens` also bounds a prompt with its response.
+
+    Raises:
+        GenerationError: vLLM cannot run the model, or the tokenizer has no token that ends a text.
+    """
+
+    tells_values = False
+
+    def __init__(self, policy: LanguagePolicy, config: GenerationConfig) -> None:
+        if policy.weights.is_sharded:
+            raise GenerationError("vLLM does not play for several processes that share a model")
+        self.policy = policy
+        self.config = config
+        self._end = _end_of_text(policy)
+        self._longest = min(longest_row(policy), config.pass_tokens)
+        self._chooser = Chooser(config.temperature)
+        self._version: tuple[int, int] | None = None
+        self._owner = next(_NUMBERS)
+        weakref.finalize(self, _PLACE.leave, self._owner)
+        self._engine()
+
+    @torch.no_grad()
+    def respond(
+        self,
+        prompts: Sequence[Sequence[int]],
+        states: Sequence[ResponseState],
+        rng: Streams,
+    ) -> list[TurnTokens]:
+        """Writes a response to every prompt, see `generation.Generator.respond`.
+
+        Raises:
+            GenerationError: A prompt is empty, or does not fit the model with its response.
+            ValueError: There are sources, but not one for each prompt.
+        """
+        if not all(prompts):
+            raise GenerationError("a prompt needs at least one token")
+        if not prompts:
+            return []
+        draws = None if self.config.greedy else draws_for(rng, len(prompts))
+        call = _Call(self._chooser, draws, self._end)
+        pairs = zip(prompts, states, strict=True)
+        rows = [_Row(place, prompt, state, call) for place, (prompt, state) in enumerate(pairs)]
+        self._write(rows)
+        for row in rows:
+            if not row.state.finished:
+                raise self._too_long(row)
+        return [row.state.turn(row.prompt, row.log_probs) for row in rows]
+
+    def refresh(self) -> None:
+        """Copies the weights again, after a change of them that does not show."""
+        self._version = None
+
+    def _write(self, rows: Sequence[_Row]) -> None:
+        numbers = {next(_NUMBERS): row for row in rows}
+        for row in rows:
+            if len(row.read) >= self._longest:
+                raise self._too_long(row)
+        settings = [
+            SamplingParams(
+                temperature=0.0,
+                max_tokens=self._longest - len(row.read),
+                stop_token_ids=[self._end],
+                ignore_eos=True,
+                detokenize=False,
+                extra_args={_KEY: number},
+            )
+            for number, row in numbers.items()
+        ]
+        texts = [TokensPrompt(prompt_token_ids=row.read) for row in rows]
+        engine = self._engine()
+        _ROWS.update(numbers)
+        try:
+            engine.generate(texts, settings, use_tqdm=False)
+        except BaseException:
+            # It may still hold some of these rows.
+            _PLACE.leave(self._owner)
+            raise
+        finally:
+            for number in numbers:
+                del _ROWS[number]
+
+    def _engine(self) -> LLM:
+        """The engine, with the weights that the policy has now."""
+        start = partial(_start, self.policy, self.config, self._longest)
+        engine, is_new = _PLACE.take(self._owner, start)
+        version = self.policy.weights_version
+        if is_new or version != self._version:
+            weights = _weights(self.policy)
+            engine.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
+            engine.reset_prefix_cache()
+            self._version = version
+        return engine
+
+    def _too_long(self, row: _Row) -> GenerationError:
+        return GenerationError(
+            f"a prompt of {len(row.prompt)} tokens does not fit with its response: here both have "
+            f"{self._longest} (the model's limit, or --generation.pass-tokens)"
+        )
+
+
+def _start(policy: LanguagePolicy, config: GenerationConfig, longest: int) -> LLM:
+    """An engine for the policy's architecture, with no weights yet."""
+    on_cpu = policy.device.type == "cpu"
+    with TemporaryDirectory(prefix="hiper-vllm-") as folder:
+        _describe(policy, Path(folder))
+        try:
+            return LLM(
+                folder,
+                load_format="dummy",
+                skip_tokenizer_init=True,
+                generation_config="vllm",
+                dtype=str(policy.compute_dtype).removeprefix("torch."),
+                max_model_len=longest,
+                max_num_seqs=config.max_batch,
+                max_num_batched_tokens=config.pass_tokens,
+                # A prompt is read as a whole, for logits of half of one decide nothing.
+                enable_chunked_prefill=False,
+                async_scheduling=False,
+                enable_prefix_caching=True,
+                kv_cache_memory_bytes=int(config.vllm_cache_gib * _GIB),
+                gpu_memory_utilization=0.2,
+                enforce_eager=on_cpu,
+                logits_processors=[_Decider],
+            )
+        except (ValueError, RuntimeError, AssertionError, NotImplementedError) as error:
+            name = type(policy.model).__name__
+            raise GenerationError(f"vLLM cannot run {name} here: {error}") from error
+
+
+def _describe(policy: LanguagePolicy, folder: Path) -> None:
+    """Writes what vLLM has to know of a model's shape."""
+    config = copy.deepcopy(policy.model.config)
+    # A tied output is not loaded again with the embeddings; a copy of its own is.
+    config.get_text_config().tie_word_embeddings = False
+    config.save_pretrained(folder)
+
+
+def _weights(policy: LanguagePolicy) -> Iterator[tuple[str, Tensor]]:
+    """The policy's weights now, tensor by tensor, the output among them."""
+    names = set()
+    for name, tensor in policy.merged_weights():
+        names.add(name)
+        yield name, tensor
+    output = policy.model.get_output_embeddings()
+    for name, tensor in policy.model.state_dict(keep_vars=True).items():
+        if tensor is output.weight and name not in names:
+            yield name, tensor.detach()
+
+
+def _end_of_text(policy: LanguagePolicy) -> int:
+    end = policy.tokenizer.eos_token_id
+    if not isinstance(end, int):
+        raise GenerationError(f"{type(policy.tokenizer).__name__} has no token that ends a text")
+    return end
