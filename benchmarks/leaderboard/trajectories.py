@@ -267,4 +267,6 @@ def _clean(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
+    if type(value) is str and value.isascii():
+        return value
     return str(value).encode("utf-8", errors="replace").decode()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from hiper_agents.agent import AgentError
 from hiper_agents.compact.decisions import Decisions
@@ -83,9 +85,10 @@ class CompactAgent:
         if live:
             size = self.player.draws
             draws = None if self.greedy else np.stack([self._rngs[i].random(size) for i in live])
-            texts, self._decisions = self.player.act(
-                [self._slots[i] for i in live], [infos[i] for i in live], draws
-            )
+            with _one_thread():
+                texts, self._decisions = self.player.act(
+                    [self._slots[i] for i in live], [infos[i] for i in live], draws
+                )
             for i, text in zip(live, texts, strict=True):
                 actions[i] = text
         return actions
@@ -95,10 +98,26 @@ class CompactAgent:
         """For every slot that acted last, the critic's `values`; it is asked only here."""
         details: list[dict[str, Any] | None] = [None] * len(self._infos)
         if self._decisions is not None:
-            values = self.player.values(self._decisions)
+            with _one_thread():
+                values = self.player.values(self._decisions)
             for slot, own in zip(self._live, values.tolist(), strict=True):
                 details[slot] = {"values": own}
         return details
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """While it lasts, torch computes with one thread.
+
+    The matrices are small: more threads gain nothing, and take the cores from whatever else there
+    is to do, such as writing down what was played.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def load_agent(
