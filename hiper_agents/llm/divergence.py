@@ -26,7 +26,8 @@ from hiper_agents.llm.columns import ColumnProvider
 from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy
-from hiper_agents.llm.scoring import ChosenTokens, choices, hidden_states, micro_batches
+from hiper_agents.llm.reading import hidden_states
+from hiper_agents.llm.scoring import ChosenTokens, choices, micro_batches
 from hiper_agents.llm.turns import TurnTokens
 from hiper_base.errors import HiperError
 from hiper_envs.contract import TaskSource

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hiper_agents.llm.batching import split
+from hiper_agents.llm.batching import pass_overhead, split
 from hiper_agents.llm.grammar import ResponseState
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.ragged_cache import RaggedCache, causal_mask
@@ -184,8 +184,8 @@ class Generator:
         self._prefix_version = (-1, -1)
         self._chooser = Chooser(config.temperature)
         self._longest = longest_row(policy)
-        overhead = 12 if policy.device.type == "cpu" else 2048
-        self._overhead = overhead if config.pass_overhead is None else config.pass_overhead
+        overhead = config.pass_overhead
+        self._overhead = pass_overhead(policy.device) if overhead is None else overhead
 
     @property
     def tells_values(self) -> bool:

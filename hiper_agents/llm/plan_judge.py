@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.prompts import PromptWriter
-from hiper_agents.llm.scoring import hidden_states, micro_batches
+from hiper_agents.llm.reading import hidden_states
+from hiper_agents.llm.scoring import micro_batches
 from hiper_agents.llm.turns import TurnTokens, TurnView
 from hiper_agents.llm.vocabulary import Vocabulary
 from hiper_base.errors import HiperError

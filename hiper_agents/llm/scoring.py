@@ -21,6 +21,7 @@ from torch import Tensor
 
 from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.policy import HEADS, LanguagePolicy
+from hiper_agents.llm.reading import hidden_states
 from hiper_agents.llm.turns import TurnTokens
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
     "ChosenTokens",
     "Scored",
     "choices",
-    "hidden_states",
     "log_probs_of",
     "micro_batches",
     "score",
@@ -334,18 +334,6 @@ def _beyond(like: Tensor, sets: Sequence[NDArray[np.int32]]) -> Tensor:
     """Where `_padded` is padding."""
     sizes = np.array([len(ids) for ids in sets])
     return _on(like, np.arange(sizes.max()) >= sizes[:, None])
-
-
-def hidden_states(policy: LanguagePolicy, turns: Sequence[TurnTokens]) -> Tensor:
-    """Hidden states [n, T, H] of prompts with their responses, padded on the right."""
-    # A pass of no turns reads a token all the same: there are processes that wait for it.
-    ids = np.zeros((max(1, len(turns)), max(map(len, turns), default=1)), np.int64)
-    for row, turn in zip(ids, turns, strict=False):
-        row[: len(turn.prompt)] = turn.prompt
-        row[len(turn.prompt) : len(turn)] = turn.response
-    hidden = policy.trunk(torch.from_numpy(ids).to(policy.device)).last_hidden_state
-    assert hidden is not None
-    return hidden
 
 
 def _values(policy: LanguagePolicy, hidden: Tensor, turns: Sequence[TurnTokens]) -> Tensor:

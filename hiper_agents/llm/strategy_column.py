@@ -34,7 +34,8 @@ from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.plan_judge import PlanJudge
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy
-from hiper_agents.llm.scoring import hidden_states, micro_batches
+from hiper_agents.llm.reading import hidden_states
+from hiper_agents.llm.scoring import micro_batches
 from hiper_agents.llm.strategist import sentence_of
 from hiper_agents.llm.turns import TurnTokens
 from hiper_agents.training.strategies import CANDIDATES, farthest_points

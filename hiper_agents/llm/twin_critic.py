@@ -25,7 +25,8 @@ from hiper_agents.llm.columns import ColumnProvider
 from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.player import LanguagePlayer
 from hiper_agents.llm.policy import LanguagePolicy
-from hiper_agents.llm.scoring import hidden_states, micro_batches
+from hiper_agents.llm.reading import hidden_states
+from hiper_agents.llm.scoring import micro_batches
 from hiper_agents.llm.turns import TurnTokens
 from hiper_agents.training.ranks import Ranks, join
 from hiper_agents.training.twin_learner import (
