@@ -1,10 +1,11 @@
 """What it costs to record every turn: the same play with and without, in pairs.
 
 `python -m benchmarks.recording_cost` plays batches of 256 episodes side by side, some recorded as
-the leaderboard does it, until the last one is written, and as many forgotten. An agent
-plays in a process of its own, as there, and this one writes; it is the same process both ways,
-since two of a kind may differ by more than what is measured. The cheapest agent there is (`random`)
-shows the cost against the bare environments; for other agents a turn costs about the same.
+the leaderboard does it, until the last one is written, and as many forgotten. What agents tell of a
+turn is asked for both ways. An agent plays in a process of its own, as there, and this one writes;
+it is the same process both ways, since two of a kind may differ by more than what is measured. The
+cheapest agent there is (`random`) shows the cost against the bare environments; for other agents a
+turn costs about the same.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.leaderboard.schema import PackedEpisode, Panel, Study, Trajectory
 from benchmarks.leaderboard.store import StudyError, StudyFolder, parse, unpacked
-from benchmarks.leaderboard.trajectories import TrajectoryRecorder
+from benchmarks.leaderboard.trajectories import TrajectoryRecorder, details_json
 from hiper_agents.environments import make_env
 from hiper_base.files import replacing
 from hiper_envs.core import Episode, HierarchicalTextEnv
@@ -130,7 +130,7 @@ def _replayed(packed: PackedEpisode, study: Study, panel: Panel, env: Hierarchic
             raise StudyError(f"{where}: there are outputs after the episode's end")
         shown = (episode.observation, episode.info)
         reward = episode.play(output)
-        recorder.add(shown, output, reward, episode.info, seconds, told)
+        recorder.add(shown, output, reward, episode.info, seconds, details_json(told))
     if not episode.ended and not packed.failure:
         raise StudyError(f"{where}: the outputs do not reach the episode's end")
     return recorder.finish(packed.failure).json()

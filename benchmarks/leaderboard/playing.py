@@ -9,14 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
-from benchmarks.leaderboard.trajectories import Recording, TrajectoryRecorder
+from benchmarks.leaderboard.trajectories import Recording, TrajectoryRecorder, details_json
 from hiper_agents.agent import Agent
 from hiper_base.errors import HiperError
 from hiper_envs.core import Episode, TaskSource
 
 __all__ = ["AgentFailedError", "play"]
+
+_T = TypeVar("_T")
 
 Watch = Callable[[], AbstractContextManager[object]]
 """Surrounds every call of the agent."""
@@ -79,7 +81,7 @@ def play(
         begun = time.perf_counter()
         outputs = _act(agent, shown, watch, unfinished)
         acted = time.perf_counter()
-        details = _details(agent, len(episodes))
+        details = _call(lambda: _details(agent, len(episodes)), watch, unfinished)
         share = (acted - begun) / len(live)
         ended: list[Recording] = []
         for slot in live:
@@ -119,7 +121,7 @@ def _act(
     return outputs
 
 
-def _call(call: Callable[[], Any], watch: Watch, unfinished: Sequence[TrajectoryRecorder]) -> Any:
+def _call(call: Callable[[], _T], watch: Watch, unfinished: Sequence[TrajectoryRecorder]) -> _T:
     try:
         with watch():
             return call()
@@ -138,10 +140,9 @@ def _problem(output: object) -> str:
     return ""
 
 
-def _details(agent: Agent, slots: int) -> Sequence[Mapping[str, Any] | None]:
+def _details(agent: Agent, slots: int) -> list[bytes]:
     """What the agent tells of the turn, where it tells anything for every slot."""
     details = getattr(agent, "turn_details", None)
-    nothing = (None,) * slots
     if not isinstance(details, Sequence) or len(details) != slots:
-        return nothing
-    return [each if isinstance(each, Mapping) else None for each in details]
+        return [b""] * slots
+    return [details_json(each if isinstance(each, Mapping) else None) for each in details]

@@ -21,7 +21,14 @@ from hiper_envs.core import Episode
 from hiper_envs.episode import INFO_KINDS
 from hiper_envs.tags import parse
 
-__all__ = ["Recording", "TrajectoryRecorder", "blocks_of", "clean_details", "trajectory_digest"]
+__all__ = [
+    "Recording",
+    "TrajectoryRecorder",
+    "blocks_of",
+    "clean_details",
+    "details_json",
+    "trajectory_digest",
+]
 
 _Turn = tuple[Any, ...]
 """Observation, admissible actions, output, reward, what a benchmark adds to the info or None, and
@@ -110,7 +117,7 @@ class TrajectoryRecorder:
         reward: float,
         after: Mapping[str, Any],
         seconds: float,
-        details: Mapping[str, Any] | None = None,
+        details: bytes = b"",
     ) -> None:
         """Adds the turn that the episode has just played.
 
@@ -120,7 +127,7 @@ class TrajectoryRecorder:
             reward: Of the step.
             after: The info after the step.
             seconds: The agent's time.
-            details: What the agent tells of the turn.
+            details: What the agent tells of the turn, see `details_json`.
         """
         observation, shown = before
         # Values and not the infos themselves: of so many dicts, collecting garbage takes its toll.
@@ -128,7 +135,7 @@ class TrajectoryRecorder:
         self._turns.append(
             (observation, shown["admissible_actions"], output, reward, extra, *_STEP_VALUES(after))
         )
-        self._details.append(b"" if details is None else to_json(clean_details(details)))
+        self._details.append(details)
         self._seconds.append(seconds)
 
     def finish(self, failure: str = "") -> Recording:
@@ -220,6 +227,23 @@ def clean_details(details: Mapping[Any, Any]) -> dict[str, Any]:
         {'values': [0.5, None], '3': '{1j}'}
     """
     return {_text(key): _clean(value) for key, value in details.items()}
+
+
+def details_json(details: Mapping[Any, Any] | None) -> bytes:
+    r"""What an agent tells of a turn as JSON; b"" for nothing.
+
+    This may call the agent's code, which may do anything.
+
+    Example:
+        >>> details_json({"values": (0.5, float("nan")), 3: 1j})
+        b'{"values":[0.5,null],"3":"1j"}'
+    """
+    if details is None:
+        return b""
+    try:
+        return to_json(details, inf_nan_mode="null", fallback=_clean)
+    except ValueError:  # bytes, surrogates: what JSON cannot hold
+        return to_json(clean_details(details))
 
 
 def _turn(turn: _Turn, places: dict[tuple[str, ...], int]) -> dict[str, Any]:

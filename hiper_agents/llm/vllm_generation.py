@@ -295,9 +295,11 @@ class VllmGenerator:
         _ROWS.update(numbers)
         try:
             engine.generate(texts, settings, use_tqdm=False)
-        except BaseException:
+        except BaseException as error:
             # It may still hold some of these rows.
             _PLACE.leave(self._owner)
+            if isinstance(error, RuntimeError):
+                raise _cannot_run(self.policy, error) from error
             raise
         finally:
             for number in numbers:
@@ -347,8 +349,11 @@ def _start(policy: LanguagePolicy, config: GenerationConfig, longest: int) -> LL
                 logits_processors=[_Decider],
             )
         except (ValueError, RuntimeError, AssertionError, NotImplementedError) as error:
-            name = type(policy.model).__name__
-            raise GenerationError(f"vLLM cannot run {name} here: {error}") from error
+            raise _cannot_run(policy, error) from error
+
+
+def _cannot_run(policy: LanguagePolicy, error: Exception) -> GenerationError:
+    return GenerationError(f"vLLM cannot run {type(policy.model).__name__} here: {error}")
 
 
 def _describe(policy: LanguagePolicy, folder: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,44 @@ class FailsAtReset(Walker):
         super().reset(tasks)
         if BAD_TASK in self.ids:
             raise RuntimeError("not this one")
+
+
+class Told:
+    """Something that an agent tells of a turn, and that is trouble when it is looked at."""
+
+    def __init__(self, trouble: Callable[[], None]) -> None:
+        self.trouble = trouble
+
+    def __str__(self) -> str:
+        self.trouble()
+        return "never"
+
+
+class TellsForever(Walker):
+    """What it tells never comes to an end."""
+
+    def act(self, observations: Sequence[str], infos: Sequence[Mapping[str, Any]]) -> list[Any]:
+        due = [self.is_due(slot) for slot in range(len(infos))]
+        outputs = super().act(observations, infos)
+        self.turn_details = [
+            {"a": Told(partial(time.sleep, 3600))} if late else told
+            for late, told in zip(due, self.turn_details, strict=True)
+        ]
+        return outputs
+
+
+class TellsNothing(Walker):
+    """It fails when it is asked what it tells."""
+
+    @property  # type: ignore[misc]
+    def turn_details(self) -> list[dict[str, Any] | None]:
+        if any(self.ids[slot] == BAD_TASK for slot in range(len(self.ids))) and self.turn > 2:
+            raise KeyError("values")
+        return self._told
+
+    @turn_details.setter
+    def turn_details(self, told: list[dict[str, Any] | None]) -> None:
+        self._told = told
 
 
 class MendsItself(Walker):

@@ -28,6 +28,8 @@ REASONS = {
     "Surrogates": "act returned text with a lone surrogate, which is not Unicode",
     "TooFew": "act returned 0 answers for 1 slots",
     "FailsAtReset": "RuntimeError: not this one",
+    "TellsForever": "no answer within 2 seconds",
+    "TellsNothing": "KeyError: 'values'",
 }
 
 

@@ -13,6 +13,7 @@ from benchmarks.leaderboard.trajectories import (
     TrajectoryRecorder,
     blocks_of,
     clean_details,
+    details_json,
     trajectory_digest,
 )
 from hiper_agents.environments import make_env
@@ -36,7 +37,7 @@ def recorded(outputs: list[str], details: Any = None, failure: str = "") -> Traj
     for output in outputs:
         shown = (episode.observation, episode.info)
         reward = episode.play(output)
-        recorder.add(shown, output, reward, episode.info, 0.5, details)
+        recorder.add(shown, output, reward, episode.info, 0.5, details_json(details))
     recording = recorder.finish(failure)
     trajectory = Trajectory.model_validate_json(recording.json())
     assert trajectory.outcome == recording.outcome
@@ -98,6 +99,18 @@ def test_whatever_an_agent_tells_can_be_written(details: dict[Any, Any]) -> None
     cleaned = clean_details(details)
     assert json.loads(json.dumps(cleaned, allow_nan=False)) == cleaned
     json.dumps(cleaned, ensure_ascii=False).encode()
+    assert isinstance(json.loads(details_json(details)), dict)
+
+
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
+
+
+@given(st.dictionaries(st.text() | st.integers(), PLAIN, max_size=4))
+def test_the_usual_details_are_written_as_they_would_be_cleaned(details: dict[Any, Any]) -> None:
+    assert json.loads(details_json(details)) == clean_details(details)
 
 
 def test_what_a_benchmark_adds_to_info_is_kept(panel: Panel) -> None:

@@ -14,7 +14,7 @@ from benchmarks.leaderboard.figures import costs_of, result_of, row_of, timing_o
 from benchmarks.leaderboard.panels import make_panel
 from benchmarks.leaderboard.schema import AgentSpec, Panel, Sitting, Study
 from benchmarks.leaderboard.store import StudyFolder
-from benchmarks.leaderboard.trajectories import TrajectoryRecorder
+from benchmarks.leaderboard.trajectories import TrajectoryRecorder, details_json
 from benchmarks.viewer import write_view
 from hiper_agents.environments import make_env
 from hiper_envs.core import Episode, HierarchicalTextEnv
@@ -105,7 +105,7 @@ def _play(env: HierarchicalTextEnv, player: Player, panel: Panel, place: int, se
         if told is None:
             return recorder.finish("RuntimeError: no more\n" + HOSTILE[0]).json()
         reward = episode.play(told[0])
-        recorder.add(before, told[0], reward, episode.info, 0.25, told[1])
+        recorder.add(before, told[0], reward, episode.info, 0.25, details_json(told[1]))
     return recorder.finish().json()
 
 

@@ -169,6 +169,13 @@ def test_what_does_not_fit_is_refused(policy: LanguagePolicy, generator: VllmGen
     check(policy, turns)
 
 
+def test_a_model_that_vllm_cannot_run_is_refused() -> None:
+    """On a CPU its attention has no heads of 10, on a GPU neither."""
+    policy = LanguagePolicy(make_tiny(hidden=40)[0], TOKENIZER, PolicyConfig())
+    with pytest.raises(GenerationError, match="vLLM cannot run LlamaForCausalLM here"):
+        VllmGenerator(policy, SMALL).respond(make_prompts(), begin(), np.random.default_rng(0))
+
+
 def test_a_run_plays_and_learns_with_it(tmp_path: Path) -> None:
     """The ratios of PPO begin at 1: what vLLM recorded is what the policy says."""
     for part in make_tiny(hidden=WIDTH):
