@@ -20,7 +20,7 @@ from typing import Any
 
 import tyro
 
-from benchmarks.leaderboard.inbox import Inbox
+from benchmarks.leaderboard.inbox import Inbox, report_pipe
 from benchmarks.leaderboard.panels import make_panel
 from benchmarks.leaderboard.schema import Panel
 from benchmarks.leaderboard.store import StudyFolder
@@ -101,7 +101,7 @@ class _Play:
     def __init__(self, args: WorkerArgs, folder: StudyFolder, num_envs: int) -> None:
         context = multiprocessing.get_context("spawn")
         orders, self._orders = context.Pipe(duplex=False)
-        ours, reports = context.Pipe(duplex=False)
+        ours, reports = report_pipe(context)
         clock = context.Value("d", 0.0, lock=False)
         self._process = context.Process(target=work, args=(args, orders, reports, clock))
         self._process.start()

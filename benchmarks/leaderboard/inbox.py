@@ -9,10 +9,26 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext
 from queue import Empty, SimpleQueue
 from typing import Any
 
-__all__ = ["Inbox"]
+__all__ = ["Inbox", "report_pipe"]
+
+_PIPE_BYTES = 2**20
+"""As much as Linux gives to anyone: episodes that end together fit as a rule."""
+
+
+def report_pipe(context: SpawnContext) -> tuple[Connection, Connection]:
+    """A pipe for messages, to read from and to write to, with room for many of them."""
+    ours, theirs = context.Pipe(duplex=False)
+    try:
+        from fcntl import F_SETPIPE_SZ, fcntl
+    except ImportError:  # no Linux: pipes stay as they are
+        return ours, theirs
+    with suppress(OSError):  # the user's pipes have taken all the room that there is
+        fcntl(theirs.fileno(), F_SETPIPE_SZ, _PIPE_BYTES)
+    return ours, theirs
 
 
 class Inbox:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from benchmarks.leaderboard.inbox import Inbox
+from benchmarks.leaderboard.inbox import Inbox, report_pipe
 from benchmarks.leaderboard.store import StudyError, StudyFolder
 from benchmarks.leaderboard.trajectories import Recording, TrajectoryRecorder
 from benchmarks.leaderboard.worker import (
@@ -120,7 +120,7 @@ class _Player:
         self._timeout = timeout
         self._clock: Any = context.Value("d", 0.0, lock=False)
         orders, self._orders = context.Pipe(duplex=False)
-        ours, reports = context.Pipe(duplex=False)
+        ours, reports = report_pipe(context)
         self._process = context.Process(
             target=work, args=(args, orders, reports, self._clock), name=f"agent (seed {args.seed})"
         )

@@ -47,10 +47,11 @@ try:
         MoveDirectionality,
     )
 except ImportError as error:
-    raise GenerationError(
-        f"vLLM cannot be used here ({error}): pip install 'hiper-gym[agents,vllm]', or leave "
-        "--generation.backend at transformers"
-    ) from error
+    # Without vLLM the module can still be read, by whoever looks for examples in it.
+    _missing: ImportError | None = error
+    LogitsProcessor = object
+else:
+    _missing = None
 
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
@@ -225,12 +226,18 @@ class VllmGenerator:
         config: How to choose; `pass_tokens` also bounds a prompt with its response.
 
     Raises:
-        GenerationError: vLLM cannot run the model, or the tokenizer has no token that ends a text.
+        GenerationError: vLLM is not installed, or cannot run the model, or the tokenizer has no
+            token that ends a text.
     """
 
     tells_values = False
 
     def __init__(self, policy: LanguagePolicy, config: GenerationConfig) -> None:
+        if _missing is not None:
+            raise GenerationError(
+                f"vLLM cannot be used here ({_missing}): pip install 'hiper-gym[agents,vllm]', or "
+                "leave --generation.backend at transformers"
+            ) from _missing
         if policy.weights.is_sharded:
             raise GenerationError("vLLM does not play for several processes that share a model")
         self.policy = policy
