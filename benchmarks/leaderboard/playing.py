@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, TypeVar
 
 from benchmarks.leaderboard.trajectories import Recording, TrajectoryRecorder, details_json
@@ -81,7 +82,7 @@ def play(
         begun = time.perf_counter()
         outputs = _act(agent, shown, watch, unfinished)
         acted = time.perf_counter()
-        details = _call(lambda: _details(agent, len(episodes)), watch, unfinished)
+        details = _call(partial(_details, agent, live, len(episodes)), watch, unfinished)
         share = (acted - begun) / len(live)
         ended: list[Recording] = []
         for slot in live:
@@ -140,9 +141,10 @@ def _problem(output: object) -> str:
     return ""
 
 
-def _details(agent: Agent, slots: int) -> list[bytes]:
-    """What the agent tells of the turn, where it tells anything for every slot."""
+def _details(agent: Agent, live: Sequence[int], slots: int) -> dict[int, bytes]:
+    """What the agent tells of the turn in live slots, where it tells anything for every slot."""
     details = getattr(agent, "turn_details", None)
     if not isinstance(details, Sequence) or len(details) != slots:
-        return [b""] * slots
-    return [details_json(each if isinstance(each, Mapping) else None) for each in details]
+        return dict.fromkeys(live, b"")
+    told = ((slot, details[slot]) for slot in live)
+    return {slot: details_json(own if isinstance(own, Mapping) else None) for slot, own in told}

@@ -73,6 +73,11 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             config = provider.adapt(config, needs)
         super().__init__(config)
         check_groups(config.episodes // self.group_size, self.ranks)
+        if self.ranks.size > 1 and config.generation.backend != "transformers":
+            raise HiperError(
+                f"{config.generation.backend} plays for one process, not for {self.ranks.size} "
+                "that train together: leave --generation.backend at transformers"
+            )
         together = self.ranks.size > 1
         self.own = OptionRolloutBuffer() if together else self.buffer
         self.own_rng = stream(config.seed, self.ranks.rank) if together else self.rng

@@ -238,8 +238,6 @@ class VllmGenerator:
                 f"vLLM cannot be used here ({_missing}): pip install 'hiper-gym[agents,vllm]', or "
                 "leave --generation.backend at transformers"
             ) from _missing
-        if policy.weights.is_sharded:
-            raise GenerationError("vLLM does not play for several processes that share a model")
         self.policy = policy
         self.config = config
         self._end = _end_of_text(policy)

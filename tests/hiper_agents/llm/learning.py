@@ -7,11 +7,16 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import (
+    MistralConfig,
+    MistralForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from hiper_agents.estimators.advantages import Advantages
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
-from hiper_agents.llm.tiny import make_tiny
+from hiper_agents.llm.tiny import VOCABULARY, make_tiny
 from hiper_agents.llm.turns import NO_SPAN, TokenSpans, TurnTokens
 
 Choice = np.ndarray | list[int] | int | None
@@ -33,6 +38,21 @@ def stirred(policy: LanguagePolicy, seed: int = 0) -> LanguagePolicy:
 
 def tiny_model(*, hidden: int = 32) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     return make_tiny(hidden=hidden)
+
+
+def windowed_model(window: int) -> PreTrainedModel:
+    """A model whose attention sees the last few tokens only."""
+    config = MistralConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        sliding_window=window,
+    )
+    return MistralForCausalLM(config)
 
 
 @torch.no_grad()

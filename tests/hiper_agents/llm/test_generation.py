@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 pytest.importorskip("transformers", reason="needs the extra agents")
 
-from transformers import LlamaConfig, MistralConfig, MistralForCausalLM
+from transformers import LlamaConfig
 
 from hiper_agents.llm.generation import GenerationConfig, GenerationError, Generator
 from hiper_agents.llm.grammar import ResponseGrammar, ResponseState
@@ -282,18 +283,8 @@ def test_a_prompt_that_the_model_cannot_read_is_refused() -> None:
         Generator(policy).respond(make_prompts([40]), begin(1), np.random.default_rng(0))
 
 
-def test_a_sliding_window_limits_the_length() -> None:
-    config = MistralConfig(
-        vocab_size=len(TOKENIZER),
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
-        sliding_window=25,
-    )
-    policy = LanguagePolicy(MistralForCausalLM(config), TOKENIZER)
+def test_a_sliding_window_limits_the_length(learning: ModuleType) -> None:
+    policy = LanguagePolicy(learning.windowed_model(25), TOKENIZER)
     with pytest.raises(GenerationError, match="the model reads 25"):
         Generator(policy).respond(make_prompts([40]), begin(1), np.random.default_rng(0))
 

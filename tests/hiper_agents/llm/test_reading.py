@@ -10,7 +10,7 @@ import torch
 
 pytest.importorskip("transformers", reason="needs the extra agents")
 
-from transformers import GPT2Config, GPT2LMHeadModel, MistralConfig, MistralForCausalLM
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
 from hiper_agents.llm.reading import hidden_states
@@ -124,19 +124,8 @@ def test_what_does_not_pay_is_not_done(prefix: list[int]) -> None:
     assert counted == len(turns) * max(map(len, turns))
 
 
-def test_models_that_cannot_go_on_read_everything() -> None:
-    window = MistralForCausalLM(
-        MistralConfig(
-            vocab_size=len(TOKENIZER),
-            hidden_size=32,
-            intermediate_size=32,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            head_dim=16,
-            sliding_window=25,
-        )
-    )
+def test_models_that_cannot_go_on_read_everything(learning: ModuleType) -> None:
+    window = learning.windowed_model(25)
     config = PolicyConfig(gradient_checkpointing=True)
     turns = make_turns(PREFIX)
     whole = len(turns) * max(map(len, turns))

@@ -125,6 +125,11 @@ def test_who_has_nothing_to_play_is_not_launched(found: list[dict[str, Any]]) ->
         assert "1 groups of episodes cannot be dealt to 2 processes" in own["too_few"]
 
 
+def test_vllm_does_not_play_for_several(found: list[dict[str, Any]]) -> None:
+    for own in found:
+        assert "vllm plays for one process, not for 2" in own["vllm"]
+
+
 def test_one_process_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)

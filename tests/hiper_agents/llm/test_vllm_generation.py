@@ -170,7 +170,7 @@ def test_what_does_not_fit_is_refused(policy: LanguagePolicy, generator: VllmGen
 
 
 def test_a_model_that_vllm_cannot_run_is_refused() -> None:
-    """On a CPU its attention has no heads of 10, on a GPU neither."""
+    """On a CPU its attention has no heads of 10."""
     policy = LanguagePolicy(make_tiny(hidden=40)[0], TOKENIZER, PolicyConfig())
     with pytest.raises(GenerationError, match="vLLM cannot run LlamaForCausalLM here"):
         VllmGenerator(policy, SMALL).respond(make_prompts(), begin(), np.random.default_rng(0))

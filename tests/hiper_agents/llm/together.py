@@ -22,6 +22,7 @@ from hiper_agents.estimators import Advantages, get_estimator, whiten
 from hiper_agents.llm import trainer as trainer_module
 from hiper_agents.llm.assembly import make_policy
 from hiper_agents.llm.config import LanguageTrainConfig
+from hiper_agents.llm.generation import GenerationConfig
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
 from hiper_agents.llm.prompts import PromptConfig
 from hiper_agents.llm.sft import SftConfig, sft
@@ -178,6 +179,10 @@ def work(folder: Path) -> None:
         make_trainer(replace(TRAINED, episodes=2))
     except HiperError as error:
         found["too_few"] = str(error)
+    try:
+        make_trainer(replace(TRAINED, generation=GenerationConfig(backend="vllm")))
+    except HiperError as error:
+        found["vllm"] = str(error)
     (folder / f"found-{ranks.rank}.json").write_text(json.dumps(found))
     ranks.leave()
 
