@@ -121,9 +121,13 @@ def _play(args: RolloutArgs, player: LanguagePlayer) -> Iterator[Turn]:
     """Plays all episodes, turn by turn, after a first turn that is not timed."""
     env = make_env("HiPER-ALFWorld-v0", args.split)
     rng = np.random.default_rng(args.seed)
-    tasks = iter(np.resize(rng.permutation(len(env.source)), args.envs * (args.turns + 1)).tolist())
-    episodes = [Episode(env.source.open(next(tasks)), env.max_turns) for _ in range(args.envs)]
-    _timed(player, [_open(player, episode) for episode in episodes], np.random.default_rng(0))
+    tasks = iter(np.resize(rng.permutation(len(env.source)), args.envs * (args.turns + 2)).tolist())
+    # Other episodes than those that are timed: their prompts must not be known already.
+    others, episodes = (
+        [Episode(env.source.open(next(tasks)), env.max_turns) for _ in range(args.envs)]
+        for _ in range(2)
+    )
+    _timed(player, [_open(player, episode) for episode in others], np.random.default_rng(0))
     slots = [_open(player, episode) for episode in episodes]
     for number in range(args.turns):
         turn = _timed(player, slots, rng)

@@ -26,8 +26,8 @@ from hiper_agents.llm.columns import ColumnProvider
 from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy
-from hiper_agents.llm.reading import hidden_states
-from hiper_agents.llm.scoring import ChosenTokens, choices, micro_batches
+from hiper_agents.llm.reading import hidden_states, micro_batches
+from hiper_agents.llm.scoring import ChosenTokens, choices
 from hiper_agents.llm.turns import TurnTokens
 from hiper_base.errors import HiperError
 from hiper_envs.contract import TaskSource
@@ -131,7 +131,7 @@ def divergences(
 
     def attempt(tokens: int) -> FloatArray:
         found = torch.zeros(len(turns), dtype=torch.float64)
-        for batch in micro_batches(others, tokens):
+        for batch in micro_batches(policy, others, tokens):
             rows = torch.from_numpy(batch)
             pair = [turns[row] for row in batch], [others[row] for row in batch]
             found[rows] = _mean_divergence(policy, *pair, temperature).double().cpu()

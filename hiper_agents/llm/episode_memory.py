@@ -6,7 +6,7 @@ The module knows the `info` contract; it knows no benchmark, and nothing of prom
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hiper_agents.llm.turns import PastTurn, TurnView
@@ -44,6 +44,7 @@ class EpisodeMemory:
         self._strategy = strategy
         self._seen: str | None = None
         self._turns = 0
+        self._opening: Sequence[str] | None = None
 
     def view(self, observation: str, info: Mapping[str, Any], *, plan: str = "") -> TurnView:
         """The next turn; to be called once a turn, with what the environment said last.
@@ -57,6 +58,8 @@ class EpisodeMemory:
             self._past.append(PastTurn(self._seen, info["subgoal"], info["action"] or MALFORMED))
             self._turns += 1
         self._seen = observation
+        if self._opening is None:
+            self._opening = tuple(info["admissible_actions"])
         return TurnView(
             task=info["task"],
             observation=observation,
@@ -67,4 +70,5 @@ class EpisodeMemory:
             history=tuple(self._past),
             plan=plan,
             strategy=self._strategy,
+            opening=self._opening,
         )

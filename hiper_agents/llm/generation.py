@@ -3,8 +3,10 @@
 Every pass of the model reads, for each row, the token chosen last and all tokens that the format
 forces after it, so that forced tokens cost no pass of their own; the first pass reads the prompts.
 Rows keep their keys and values without holes (`ragged_cache`), leave the batch when they have
-ended, and begin with those of the prompts' common prefix, which are computed once for each version
-of the weights. Rows whose tokens would mostly be padding are run apart.
+ended, and begin with what is known already: with those of the prompts' common prefix, which are
+computed once for each version of the weights, or with those of the last batch's prompt that begins
+most alike, such as that of the same episode's last turn. Rows whose tokens would mostly be padding
+are run apart.
 
 The module knows nothing of prompts, of what the format is, or of learning.
 """
@@ -22,6 +24,7 @@ from torch import Tensor
 
 from hiper_agents.llm.batching import pass_overhead, split
 from hiper_agents.llm.grammar import ResponseState
+from hiper_agents.llm.known_prompts import KnownPrompts, begin
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.ragged_cache import RaggedCache, causal_mask
 from hiper_agents.llm.sampling import Chooser, Streams, draws_for
@@ -180,8 +183,8 @@ class Generator:
         self.policy = policy
         self.config = config
         self._prefix = list(prefix)
-        self._prefix_cache: RaggedCache | None = None
-        self._prefix_version = (-1, -1)
+        self._prefix_read: KnownPrompts | None = None
+        self._last_read: KnownPrompts | None = None
         self._chooser = Chooser(config.temperature)
         self._longest = longest_row(policy)
         overhead = config.pass_overhead
@@ -231,43 +234,49 @@ class Generator:
         return [turns[index] for index in range(len(rows))]
 
     def refresh(self) -> None:
-        """Forgets what was computed of the prefix, after a change of weights that does not show.
+        """Forgets what was computed of prompts, after a change of weights that does not show.
 
-        An optimizer's steps and `LanguagePolicy.load_adapter_state` are noticed without it.
+        An optimizer's steps and `LanguagePolicy.load_adapter_state` are noticed without it. It also
+        frees the memory.
         """
-        self._prefix_cache = None
+        self._prefix_read = self._last_read = None
 
     def _write(self, batch: Sequence[_Row], draws: _Draws | None) -> None:
         """Writes the responses of one batch."""
         rows = list(batch)
         cache = self._open(rows)
-        while rows:
-            hidden = self._read(cache, rows)
-            choosing = [place for place, row in enumerate(rows) if not row.state.finished]
+        live = len(rows)
+        while live:
+            hidden = self._read(cache, rows[:live])
+            choosing = [place for place in range(live) if not rows[place].state.finished]
             if choosing:
                 self._choose(hidden[choosing], [rows[place] for place in choosing], draws)
-            self._leave(cache, rows)
+            live = self._leave(cache, rows, live)
+        version = self.policy.weights_version
+        self._last_read = KnownPrompts(cache, [row.prompt for row in rows], version)
 
     def _open(self, rows: Sequence[_Row]) -> RaggedCache:
         """A cache that begins with what is known of the prompts."""
-        shared = min(_shared(self._prefix, row.prompt) for row in rows)
         cache = RaggedCache(len(rows), max(len(row.pending) for row in rows) + _ROOM)
-        if shared:
-            cache.begin_with(self._read_prefix(), shared)
-            for row in rows:
-                row.pending, row.read = row.pending[shared:], shared
+        version = self.policy.weights_version
+        known = [self._read_prefix(version)] if self._prefix else []
+        if self._last_read is not None and self._last_read.version == version:
+            known.append(self._last_read)
+        shared = begin(cache, [row.prompt for row in rows], known)
+        for row, length in zip(rows, shared, strict=True):
+            row.pending, row.read = row.pending[length:], length
+        self._last_read = None
         return cache
 
-    def _read_prefix(self) -> RaggedCache:
+    def _read_prefix(self, version: tuple[int, int]) -> KnownPrompts:
         """Keys and values of the whole prefix under the present weights."""
-        version = self.policy.weights_version
-        if self._prefix_cache is None or version != self._prefix_version:
+        if self._prefix_read is None or self._prefix_read.version != version:
             cache = RaggedCache(1, len(self._prefix))
             tokens = torch.tensor([self._prefix], device=self.policy.device)
             positions = torch.arange(len(self._prefix), device=self.policy.device)[None]
             self._run(cache, slice(0, 1), tokens, positions, len(self._prefix))
-            self._prefix_cache, self._prefix_version = cache, version
-        return self._prefix_cache
+            self._prefix_read = KnownPrompts(cache, [self._prefix], version)
+        return self._prefix_read
 
     def _read(self, cache: RaggedCache, rows: Sequence[_Row]) -> Tensor:
         """Reads the pending tokens of the cache's first n rows.
@@ -355,26 +364,29 @@ class Generator:
             if row.state.finished:
                 row.finish(with_values=self.policy.has_trunk_critic)
 
-    def _leave(self, cache: RaggedCache, rows: list[_Row]) -> None:
-        """Takes the rows out that have nothing left to read; the last ones fill their places."""
-        staying = [place for place, row in enumerate(rows) if row.pending]
-        holes = [place for place, row in enumerate(rows[: len(staying)]) if not row.pending]
+    def _leave(self, cache: RaggedCache, rows: list[_Row], live: int) -> int:
+        """Puts the rows that have nothing left to read behind the others.
+
+        Args:
+            cache: Of the rows; they change places there, too.
+            rows: All of them; those behind the first `live` have left before.
+            live: How many have not.
+
+        Returns:
+            How many stay.
+        """
+        staying = [place for place in range(live) if rows[place].pending]
+        holes = [place for place in range(len(staying)) if not rows[place].pending]
         sources = staying[len(staying) - len(holes) :]
         if holes:
-            length = max(rows[place].read for place in sources)
+            length = max(rows[place].read for place in (*sources, *holes))
             device = self.policy.device
-            cache.move(
+            cache.swap(
                 torch.tensor(sources, device=device), torch.tensor(holes, device=device), length
             )
             for source, hole in zip(sources, holes, strict=True):
-                rows[hole] = rows[source]
-        del rows[len(staying) :]
-
-
-def _shared(prefix: Sequence[int], prompt: Sequence[int]) -> int:
-    """How many tokens of a prefix a prompt begins with, its last token left to be read."""
-    most = min(len(prefix), len(prompt) - 1)
-    return next((place for place in range(most) if prefix[place] != prompt[place]), max(0, most))
+                rows[hole], rows[source] = rows[source], rows[hole]
+        return len(staying)
 
 
 def longest_row(policy: LanguagePolicy) -> int:

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.prompts import PromptWriter
-from hiper_agents.llm.reading import hidden_states
-from hiper_agents.llm.scoring import micro_batches
+from hiper_agents.llm.reading import hidden_states, micro_batches
 from hiper_agents.llm.turns import TurnTokens, TurnView
 from hiper_agents.llm.vocabulary import Vocabulary
 from hiper_base.errors import HiperError
@@ -90,7 +89,7 @@ class PlanJudge:
     @torch.no_grad()
     def _leaves(self, prompts: Sequence[TurnTokens], tokens: int) -> NDArray[np.bool_]:
         found = np.zeros(len(prompts), np.bool_)
-        for rows in micro_batches(prompts, tokens):
+        for rows in micro_batches(self._policy, prompts, tokens):
             few = [prompts[row] for row in rows]
             ends = torch.tensor([len(prompt) - 1 for prompt in few])
             hidden = hidden_states(self._policy, few)

@@ -252,9 +252,10 @@ def _shorter_and_shorter(
 
     def pieces(skip: int, shown: Sequence[str], seen: str) -> list[str]:
         told = words.past(past[skip:], view.turn - len(past) + skip)
-        listed = words.actions(shown, len(actions) - len(shown))
-        lines = [words.task(view), told, words.option(view), f"{seen}\n", listed]
-        lines += [question or words.ending]
+        hidden = len(actions) - len(shown)
+        # What stays the same comes first: it need not be read again every turn.
+        lines = [words.task(view), words.standing(view, shown, hidden), told, words.option(view)]
+        lines += [f"{seen}\n", words.actions(view, shown, hidden), question or words.ending]
         lines = [line for line in lines if line.strip()]
         return [*lines[:-1], lines[-1].rstrip("\n")]
 

@@ -62,19 +62,22 @@ class RaggedCache(DynamicCache):
                 tensors[layer][:, :, : self.capacity] = old
         self.capacity = length
 
-    def begin_with(self, prefix: RaggedCache, length: int) -> None:
-        """Begins every row of an empty cache with the first positions of another one's only row."""
-        for mine, others in ((self._keys, prefix._keys), (self._values, prefix._values)):
-            for other in others:
-                heads, width = other.shape[1], other.shape[3]
-                mine.append(other.new_zeros(self._rows, heads, self.capacity, width))
-                mine[-1][:, :, :length] = other[:, :, :length]
+    def begin_with(self, other: RaggedCache, sources: Tensor, targets: Tensor, length: int) -> None:
+        """Begins rows [n] with the first positions of rows [n] of another cache."""
+        for mine, others in ((self._keys, other._keys), (self._values, other._values)):
+            for layer, theirs in enumerate(others):
+                if layer == len(mine):
+                    heads, width = theirs.shape[1], theirs.shape[3]
+                    mine.append(theirs.new_zeros(self._rows, heads, self.capacity, width))
+                mine[layer][targets, :, :length] = theirs[sources, :, :length]
 
-    def move(self, sources: Tensor, targets: Tensor, length: int) -> None:
-        """Overwrites rows [n] with other rows [n], as far as these have been written."""
+    def swap(self, some: Tensor, others: Tensor, length: int) -> None:
+        """Lets rows [n] and as many others change places, as far as they have been written."""
         for tensors in (self._keys, self._values):
             for tensor in tensors:
-                tensor[targets, :, :length] = tensor[sources, :, :length]
+                held = tensor[some, :, :length]
+                tensor[some, :, :length] = tensor[others, :, :length]
+                tensor[others, :, :length] = held
 
     def update(
         self,

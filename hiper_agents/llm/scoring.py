@@ -2,9 +2,8 @@
 
 What comes out equals what was recorded while the turns were generated, as long as the weights are
 the same: every chosen token is judged among the ids that it was chosen among, at the temperature
-that it was drawn at. Turns are dealt into micro-batches of similar length, longest first; logits
-are computed for the states that precede chosen tokens, and for no others. The module knows nothing
-of advantages or losses.
+that it was drawn at. Logits are computed for the states that precede chosen tokens, and for no
+others. The module knows nothing of advantages or losses.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from torch import Tensor
 
 from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.policy import HEADS, LanguagePolicy
-from hiper_agents.llm.reading import hidden_states
+from hiper_agents.llm.reading import hidden_states, micro_batches
 from hiper_agents.llm.turns import TurnTokens
 
 __all__ = [
@@ -30,7 +29,6 @@ __all__ = [
     "Scored",
     "choices",
     "log_probs_of",
-    "micro_batches",
     "score",
     "score_values",
     "values_of",
@@ -345,30 +343,11 @@ def _values(policy: LanguagePolicy, hidden: Tensor, turns: Sequence[TurnTokens])
     return torch.cat([carried[:, :1], before[:, 1:]], 1)
 
 
-def micro_batches(turns: Sequence[TurnTokens], max_tokens: int) -> Iterator[IntArray]:
-    """Deals turns, longest first: if memory does not suffice, that shows at once.
-
-    Args:
-        turns: What to deal.
-        max_tokens: In a micro-batch, padding included, unless a single turn is longer.
-
-    Yields:
-        Which turns go together.
-    """
-    lengths = np.array([len(turn) for turn in turns], np.int64)
-    order = np.argsort(-lengths, kind="stable")
-    start = 0
-    while start < len(order):
-        size = max(1, max_tokens // int(lengths[order[start]]))
-        yield order[start : start + size]
-        start += size
-
-
 def _dealt(
     policy: LanguagePolicy, turns: Sequence[TurnTokens], max_tokens: int, grad: bool
 ) -> Sequence[IntArray]:
     """Micro-batches; with gradients as many as all processes make, the last ones empty."""
-    batches = list(micro_batches(turns, max_tokens))
+    batches = list(micro_batches(policy, turns, max_tokens))
     passes = policy.weights.passes(len(batches)) if grad else len(batches)
     return batches + [np.zeros(0, np.int64)] * (passes - len(batches))
 

@@ -86,7 +86,7 @@ class SftConfig(AgentConfig):
     warmup: int = 10
     """Steps until the step size is reached."""
     minibatch: int = 64
-    """Turns in a step."""
+    """Turns in a step; whole episodes where possible, whose prompts begin alike."""
     max_grad_norm: float = 1.0
     """Gradients are clipped to this norm."""
     micro_tokens: int = 16384
@@ -138,6 +138,8 @@ class SupervisedTrainer:
         self.step = 0
         self.seconds = 0.0
         self._turns = [demonstration.turn for demonstration in self.demonstrations]
+        firsts = [row for row, one in enumerate(self.demonstrations) if one.number == 0]
+        self._episodes = np.split(np.arange(len(self._turns)), firsts[1:])
         self._budget = TokenBudget(config.micro_tokens)
         self._per_epoch = math.ceil(len(self._turns) / config.minibatch)
 
@@ -207,8 +209,9 @@ class SupervisedTrainer:
         """One step; returns loss a token, mean probability of a response, chosen tokens a turn."""
         config = self.config
         epoch, place = divmod(self.step, self._per_epoch)
-        order = np.random.default_rng([config.seed, epoch]).permutation(len(self._turns))
-        rows = np.array_split(order, self._per_epoch)[place]
+        order = np.random.default_rng([config.seed, epoch]).permutation(len(self._episodes))
+        rows = np.concatenate([self._episodes[episode] for episode in order])
+        rows = np.array_split(rows, self._per_epoch)[place]
         turns = [self._turns[row] for row in rows]
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * self._share_of_rate()

@@ -34,8 +34,7 @@ from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.plan_judge import PlanJudge
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy
-from hiper_agents.llm.reading import hidden_states
-from hiper_agents.llm.scoring import micro_batches
+from hiper_agents.llm.reading import hidden_states, micro_batches
 from hiper_agents.llm.strategist import sentence_of
 from hiper_agents.llm.turns import TurnTokens
 from hiper_agents.training.strategies import CANDIDATES, farthest_points
@@ -166,7 +165,7 @@ def embed(
 
     def attempt(tokens: int) -> NDArray[np.float32]:
         found = torch.zeros(len(alone), policy.hidden_size, device=policy.device)
-        for rows in micro_batches(alone, tokens):
+        for rows in micro_batches(policy, alone, tokens):
             hidden = hidden_states(policy, [alone[row] for row in rows]).float()
             counts = torch.zeros(hidden.shape[:2])
             for row, chosen in zip(rows, counts, strict=True):

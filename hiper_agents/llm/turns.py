@@ -49,6 +49,7 @@ class TurnView:
         history: Earlier turns, oldest first; prompts show the last few of them.
         plan: What the expert pursues, for a policy that is told it; "" for one that is not.
         strategy: The strategy that the whole episode follows; "" for none.
+        opening: The actions that were admissible at the episode's first turn.
     """
 
     task: str
@@ -60,6 +61,7 @@ class TurnView:
     history: Sequence[PastTurn] = ()
     plan: str = ""
     strategy: str = ""
+    opening: Sequence[str] = ()
 
 
 class TokenSpans(NamedTuple):

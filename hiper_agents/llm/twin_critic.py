@@ -25,8 +25,7 @@ from hiper_agents.llm.columns import ColumnProvider
 from hiper_agents.llm.memory import TokenBudget
 from hiper_agents.llm.player import LanguagePlayer
 from hiper_agents.llm.policy import LanguagePolicy
-from hiper_agents.llm.reading import hidden_states
-from hiper_agents.llm.scoring import micro_batches
+from hiper_agents.llm.reading import hidden_states, micro_batches
 from hiper_agents.llm.turns import TurnTokens
 from hiper_agents.training.ranks import Ranks, join
 from hiper_agents.training.twin_learner import (
@@ -181,7 +180,7 @@ def features(policy: LanguagePolicy, turns: Sequence[TurnTokens], *, max_tokens:
 
     def attempt(tokens: int) -> Tensor:
         found = torch.zeros(len(turns), 2, policy.hidden_size, dtype=torch.float16)
-        for batch in micro_batches(turns, tokens):
+        for batch in micro_batches(policy, turns, tokens):
             part = [turns[row] for row in batch]
             hidden = hidden_states(policy, part)
             places = torch.tensor([[len(turn.prompt) - 1, len(turn) - 1] for turn in part])

@@ -28,7 +28,7 @@ class Wording(Protocol):
         ...
 
     def task(self, view: TurnView) -> str:
-        """The task, and the strategy and the plan where they are given."""
+        """The task, and the strategy where it is given."""
         ...
 
     def past(self, turns: Sequence[PastTurn], before: int) -> str:
@@ -36,15 +36,22 @@ class Wording(Protocol):
         ...
 
     def option(self, view: TurnView) -> str:
-        """The running option."""
+        """The running option, and the plan where it is given."""
         ...
 
     def observation(self, view: TurnView) -> tuple[str, Sequence[str]]:
         """The latest text, and the admissible actions that it does not name already."""
         ...
 
-    def actions(self, actions: Sequence[str], hidden: int) -> str:
-        """Admissible actions, `hidden` of which are not shown."""
+    def standing(self, view: TurnView, actions: Sequence[str], hidden: int) -> str:
+        """What of the admissible actions is the same in most turns of an episode.
+
+        Is given what `actions` is given; "" where that says it all.
+        """
+        ...
+
+    def actions(self, view: TurnView, actions: Sequence[str], hidden: int) -> str:
+        """The admissible actions that are to be shown; `hidden` are not."""
         ...
 
     @property
@@ -77,8 +84,6 @@ class _Full:
         lines = f"Task: {view.task}\n"
         if view.strategy:
             lines += f"Strategy for the whole task: {view.strategy}\n"
-        if view.plan:
-            lines += f"What an expert would pursue now: {view.plan}\n"
         return lines
 
     def past(self, turns: Sequence[PastTurn], before: int) -> str:
@@ -89,15 +94,20 @@ class _Full:
         )
 
     def option(self, view: TurnView) -> str:
-        if not view.subgoal:
-            return f"\nTurn {view.turn + 1}\nCurrent subgoal: none yet\n"
         age = f"{view.option_step} turn{'' if view.option_step == 1 else 's'}"
-        return f"\nTurn {view.turn + 1}\nCurrent subgoal: {view.subgoal} (for {age} so far)\n"
+        running = f"{view.subgoal} (for {age} so far)" if view.subgoal else "none yet"
+        lines = f"\nTurn {view.turn + 1}\nCurrent subgoal: {running}\n"
+        if view.plan:
+            lines += f"What an expert would pursue now: {view.plan}\n"
+        return lines
 
     def observation(self, view: TurnView) -> tuple[str, Sequence[str]]:
         return f"Observation: {view.observation.strip()}", view.admissible
 
-    def actions(self, actions: Sequence[str], hidden: int) -> str:
+    def standing(self, view: TurnView, actions: Sequence[str], hidden: int) -> str:
+        return ""
+
+    def actions(self, view: TurnView, actions: Sequence[str], hidden: int) -> str:
         lines = "Admissible actions:\n" if actions else ""
         lines += "".join(f"- {action}\n" for action in actions)
         if hidden:
@@ -117,8 +127,6 @@ class _Compact:
         lines = f"Task: {view.task}\n"
         if view.strategy:
             lines += f"Strategy: {view.strategy}\n"
-        if view.plan:
-            lines += f"Plan: {view.plan}\n"
         return lines
 
     def past(self, turns: Sequence[PastTurn], before: int) -> str:
@@ -131,18 +139,46 @@ class _Compact:
         return f"Done: {', '.join(said)}\n" if said else ""
 
     def option(self, view: TurnView) -> str:
-        return f"Subgoal: {view.subgoal} ({view.option_step})\n" if view.subgoal else ""
+        lines = f"Subgoal: {view.subgoal} ({view.option_step})\n" if view.subgoal else ""
+        if view.plan:
+            lines += f"Plan: {view.plan}\n"
+        return lines
 
     def observation(self, view: TurnView) -> tuple[str, Sequence[str]]:
         parts, actions = inline_actions(condense(view.observation, view.task), view.admissible)
         return "\n".join(parts), actions
 
-    def actions(self, actions: Sequence[str], hidden: int) -> str:
-        lines = "Actions:\n" if actions else ""
-        lines += "".join(f"{line}\n" for line in fold(actions))
+    def standing(self, view: TurnView, actions: Sequence[str], hidden: int) -> str:
+        """The actions of the first turn, in words that do not change from turn to turn.
+
+        Where some have to be hidden, only those of them that can be taken now.
+        """
+        shown = set(actions)
+        return _listed("Actions", [one for one in _standing(view) if not hidden or one in shown])
+
+    def actions(self, view: TurnView, actions: Sequence[str], hidden: int) -> str:
+        """What differs from the first turn, or all actions where next to nothing is the same."""
+        standing = _standing(view)
+        now, known = set(view.admissible), set(standing)
+        more = [action for action in actions if action not in known]
+        lines = _listed("Also" if standing else "Actions", more)
+        gone = [] if hidden else [action for action in standing if action not in now]
+        if gone:
+            lines += f"Not now: {', '.join(fold(gone))}\n"
         if any(hole(action) for action in actions):
             lines += "Write your own words for <...>.\n"
         return lines + (f"({hidden} more)\n" if hidden else "")
+
+
+def _standing(view: TurnView) -> Sequence[str]:
+    """The actions of an episode's first turn, if at least half of them are admissible now."""
+    now = set(view.admissible)
+    kept = sum(action in now for action in view.opening)
+    return view.opening if 2 * kept >= len(view.opening) else ()
+
+
+def _listed(title: str, actions: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in (f"{title}:", *fold(actions))) if actions else ""
 
 
 FULL: Wording = _Full()

@@ -106,4 +106,5 @@ def test_the_told_prompt_says_the_plan_and_nothing_else_more(
         (told,) = provider._prompts
         assert told is not None
         seen, knows = (policy.tokenizer.decode(ids.tolist()) for ids in (turns[0].prompt, told))
-        assert knows == seen.replace("pull red\n", "pull red\nPlan: unlock\n", 1) != seen
+        assert "Plan: unlock\n" in knows
+        assert knows.replace("Plan: unlock\n", "", 1) == seen

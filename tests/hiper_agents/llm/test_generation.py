@@ -183,6 +183,37 @@ def test_the_prefix_is_read_once_for_each_version_of_the_weights(
     assert max(count for count in read if count != len(PREFIX)) < len(PREFIX)
 
 
+@pytest.mark.parametrize("config", [GenerationConfig(), GenerationConfig(pass_overhead=0)])
+def test_later_prompts_go_on_from_those_that_they_begin_like(
+    monkeypatch: pytest.MonkeyPatch, config: GenerationConfig
+) -> None:
+    policy = make_policy()
+    read: list[int] = []
+    trunk = policy.trunk
+
+    def counting(input_ids: torch.Tensor, *args: object, **kwargs: object) -> object:
+        read.append(input_ids.shape[1])
+        return trunk(input_ids, *args, **kwargs)  # type: ignore[arg-type]
+
+    generator, count = Generator(policy, config, prefix=PREFIX), len(LENGTHS)
+    stems, rng = make_prompts([50 + length for length in LENGTHS]), np.random.default_rng(0)
+    for turn in range(3):
+        # Other rows in other places, and one that nothing is known of but the prefix.
+        order = rng.permutation(count)
+        prompts = [stems[row] + make_prompts([3 + turn], 100 + row)[0][-3:] for row in order]
+        prompts.append(make_prompts([20], 200 + turn)[0])
+        with monkeypatch.context() as patch:
+            patch.setattr(policy, "trunk", counting)
+            turns = generator.respond(prompts, begin(count + 1), np.random.default_rng(turn))
+        check(policy, turns)
+        if turn:
+            assert max(read) < 40
+        read.clear()
+    generator.refresh()
+    disturb(policy, 5)
+    check(policy, generator.respond(prompts, begin(count + 1), np.random.default_rng(9)))
+
+
 def test_forced_tokens_take_no_pass_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     policy = make_policy()
     passes: list[int] = []

@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hiper_agents.environments import make_env
+from hiper_agents.llm.episode_memory import EpisodeMemory
 from hiper_agents.llm.prompts import PromptConfig, PromptError, PromptWriter
 from hiper_agents.llm.turns import PastTurn, TurnView
 from hiper_agents.templates import hole
@@ -231,13 +232,11 @@ def test_template_that_shows_nothing_is_an_error(tiny_tokenizer, template):
 def test_compact_prompts_of_whole_episodes(tiny_tokenizer, env_id):
     """Half of the tokens of the long ones or fewer, and every admissible action can be read."""
     env = make_env(env_id, "generated", reference=True)
-    episode = Episode(env.source.open(1), 12)
+    episode, memory = Episode(env.source.open(1), 12), EpisodeMemory(keep=2)
     sizes = {"compact": 0, "full": 0}
     while not episode.ended:
         info = episode.info
-        view = TurnView(
-            info["task"], episode.observation, "", 0, episode.turns, info["admissible_actions"]
-        )
+        view = memory.view(episode.observation, info)
         for name in TEMPLATES:
             config = PromptConfig(template=name, max_tokens=8192)
             sizes[name] += len(PromptWriter(tiny_tokenizer, config).write(view))
@@ -248,3 +247,40 @@ def test_compact_prompts_of_whole_episodes(tiny_tokenizer, env_id):
             assert hole(action) is None or "Write your own words" in text
         episode.step(info["expert_action"])
     assert sizes["compact"] < sizes["full"] / 2
+
+
+OPENING = ("go to desk 1", "go to desk 2", "go to sofa 1", "help", "look")
+
+
+def test_compact_prompts_begin_with_what_stays_the_same(tiny_tokenizer):
+    config = PromptConfig(template="compact")
+    actions = ("close desk 1", "go to desk 2", "go to sofa 1", "help", "look", "take pen from desk")
+    view = replace(VIEW, opening=OPENING, admissible=actions)
+    first = replace(view, history=(), subgoal="", admissible=OPENING)
+    texts = [text_of(tiny_tokenizer, config, each) for each in (first, view)]
+    stem = f"Task: {VIEW.task}\nActions:\ngo to {{desk 1-2, sofa 1}}\nhelp\nlook\n"
+    assert all(text.startswith(stem) for text in texts)
+    assert texts[0].count("go to") == 1
+    assert "\nAlso:\nclose desk 1\ntake pen from desk\nNot now: go to desk 1<|im_end|>" in texts[1]
+
+
+def test_where_next_to_nothing_stays_the_same_actions_come_last(tiny_tokenizer):
+    view = replace(VIEW, opening=OPENING[2:], admissible=("look", "open box"))
+    text = text_of(tiny_tokenizer, PromptConfig(template="compact"), view)
+    assert text.index("Actions:\nlook\nopen box<|im_end|>") > text.index(VIEW.observation)
+    assert "sofa" not in text
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sets(st.sampled_from(OPENING)), st.sets(st.sampled_from(OPENING)), st.integers(0, 90))
+def test_standing_actions_are_left_out_like_others(tiny_tokenizer, opening, admissible, room):
+    """Whatever fits: no action is shown that cannot be taken now, but among those it says so of."""
+    view = replace(VIEW, opening=sorted(opening), admissible=sorted(admissible), history=())
+    whole = len(PromptWriter(tiny_tokenizer, PromptConfig(template="compact")).write(view))
+    config = PromptConfig(template="compact", max_tokens=max(whole - room, 160))
+    text = text_of(tiny_tokenizer, config, view)
+    shown = {action for action in ("help", "look") if f"\n{action}\n" in text.replace("<|", "\n<|")}
+    gone = text.partition("Not now: ")[2].splitlines()[0] if "Not now: " in text else ""
+    for action in shown - admissible:
+        assert action in gone
+    assert all(action in text or " more)" in text for action in admissible & {"help", "look"})

@@ -1,7 +1,8 @@
-"""What prompts share is read once, which changes nothing but the time."""
+"""What prompts begin with alike is read once, which changes nothing but the time."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 
 import numpy as np
@@ -13,7 +14,7 @@ pytest.importorskip("transformers", reason="needs the extra agents")
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
-from hiper_agents.llm.reading import hidden_states
+from hiper_agents.llm.reading import hidden_states, micro_batches
 from hiper_agents.llm.scoring import score
 from hiper_agents.llm.tiny import make_tiny
 from hiper_agents.llm.turns import TokenSpans, TurnTokens
@@ -43,6 +44,17 @@ def make_turns(prefix: list[int], lengths: tuple[int, ...] = (3, 9, 1, 30)) -> l
             )
         )
     return turns
+
+
+def make_episodes() -> list[TurnTokens]:
+    """Turns of three episodes, one of which has but one; those of an episode begin alike."""
+    stems = [[*PREFIX, 60 + episode, *range(200, 220 + 5 * episode)] for episode in range(3)]
+    episodes = [make_turns(stems[0]), make_turns(stems[1]), make_turns(stems[2], (6,))]
+    turns = [turn for episode in episodes for turn in episode]
+    return [turns[place] for place in np.random.default_rng(1).permutation(len(turns))]
+
+
+TURNS = {"one beginning": make_turns(PREFIX), "episodes": make_episodes()}
 
 
 def read(policy: LanguagePolicy, turns: list[TurnTokens]) -> tuple[list[torch.Tensor], int]:
@@ -80,21 +92,25 @@ POLICIES = {
 }
 
 
+@pytest.mark.parametrize("turns", TURNS.values(), ids=TURNS)
 @pytest.mark.parametrize("make", POLICIES.values(), ids=POLICIES)
-def test_turns_are_read_as_if_they_were_alone(learning: ModuleType, make: object) -> None:
-    policy = learning.stirred(make())  # type: ignore[operator]
-    turns = make_turns(PREFIX)
+def test_turns_are_read_as_if_they_were_alone(
+    learning: ModuleType, make: Callable[[], LanguagePolicy], turns: list[TurnTokens]
+) -> None:
+    policy = learning.stirred(make())
     found, counted = read(policy, turns)
     for together, single in zip(found, alone(policy, turns), strict=True):
         torch.testing.assert_close(together, single, atol=1e-5, rtol=1e-5)
-    longest = max(map(len, turns))
-    assert counted == len(PREFIX) + len(turns) * (longest - len(PREFIX))
+    different = {tuple(turn.prompt[: end + 1]) for turn in turns for end in range(len(turn.prompt))}
+    assert counted < 1.1 * (len(different) + sum(len(turn.response) for turn in turns)) + 25
 
 
+@pytest.mark.parametrize("turns", TURNS.values(), ids=TURNS)
 @pytest.mark.parametrize("make", POLICIES.values(), ids=POLICIES)
-def test_gradients_are_those_of_turns_alone(learning: ModuleType, make: object) -> None:
-    policy = learning.stirred(make())  # type: ignore[operator]
-    turns, gradients = make_turns(PREFIX), []
+def test_gradients_are_those_of_turns_alone(
+    learning: ModuleType, make: Callable[[], LanguagePolicy], turns: list[TurnTokens]
+) -> None:
+    policy, gradients = learning.stirred(make()), []
     for max_tokens in (10**6, 1):
         for parameter in (*policy.policy_parameters(), *policy.critic_parameters()):
             parameter.grad = None
@@ -121,7 +137,7 @@ def test_equal_prompts_leave_their_last_token_to_be_read() -> None:
 def test_what_does_not_pay_is_not_done(prefix: list[int]) -> None:
     turns = make_turns(prefix)
     _, counted = read(POLICIES["adapter"](), turns)
-    assert counted == len(turns) * max(map(len, turns))
+    assert counted == sum(map(len, turns))
 
 
 def test_models_that_cannot_go_on_read_everything(learning: ModuleType) -> None:
@@ -132,9 +148,23 @@ def test_models_that_cannot_go_on_read_everything(learning: ModuleType) -> None:
     assert read(LanguagePolicy(window, TOKENIZER), turns)[1] == whole
     again = LanguagePolicy(make_tiny()[0], TOKENIZER, config)
     assert read(again, turns)[1] == whole
+    assert [len(batch) for batch in micro_batches(again, turns, 2 * max(map(len, turns)))] == [2, 2]
     with torch.no_grad():
         assert read(again, turns)[1] < whole
 
 
 def test_no_turns_are_read_as_one_token() -> None:
     assert read(POLICIES["adapter"](), [])[1] == 1
+
+
+@pytest.mark.parametrize("max_tokens", [1, 90, 150, 10**6])
+def test_micro_batches_hold_every_turn_once_and_episodes_together(max_tokens: int) -> None:
+    policy, turns = POLICIES["adapter"](), make_episodes()
+    batches = list(micro_batches(policy, turns, max_tokens))
+    assert sorted(row for batch in batches for row in batch) == list(range(len(turns)))
+    sizes = [read(policy, [turns[row] for row in batch])[1] for batch in batches]
+    for batch, size in zip(batches, sizes, strict=True):
+        assert len(batch) == 1 or size <= max_tokens + 25
+    if max_tokens == 150:
+        episodes = [{int(turns[row].prompt[len(PREFIX)]) for row in batch} for batch in batches]
+        assert [len(numbers) for numbers in episodes] == [1, 1, 1]
