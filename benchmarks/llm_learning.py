@@ -1,10 +1,12 @@
-"""What it gains, in learning, to read the common beginning of all prompts once.
+"""What it gains, in learning, to read the common beginnings of prompts once.
 
     python -m benchmarks.llm_learning
+    python -m benchmarks.llm_learning --order mixed
 
-The same demonstrated turns are read forward and backward in micro-batches, as `hiper sft` does, in
-pairs: as they are, and with another first token for each prompt, so that no two begin alike; all
-lengths are the same. What the steps of an optimizer take is in neither.
+The same demonstrated turns are read forward and backward in micro-batches, in pairs: as they are,
+and with another first token for each prompt, so that no two begin alike; all lengths are the same.
+A step has whole episodes, as those of `hiper sft`, or turns of all episodes mixed, as the
+minibatches of PPO. What the steps of an optimizer take is in neither.
 """
 
 from __future__ import annotations
@@ -46,12 +48,14 @@ class LearningArgs:
     """What it computes in."""
     split: str | None = None
     """Tasks; the split of the evaluation, or generated tasks where there is no data."""
-    turns: int = 16
+    order: Literal["episodes", "mixed"] = "episodes"
+    """Whether turns of an episode go together."""
+    turns: int = 32
     """Turns in a step."""
     repeats: int = 5
     """Pairs that are timed, each with other turns."""
     micro_tokens: int = 4096
-    """Tokens in a pass, padding included."""
+    """Tokens in a pass."""
     seed: int = 0
     """Of the tasks."""
     prompt: PromptConfig = field(default_factory=lambda: PromptConfig(template="compact"))
@@ -82,6 +86,7 @@ def measure(args: LearningArgs) -> dict[str, Any]:
         "model": loaded.name,
         "quantised_from": loaded.quantised_from,
         "threads": torch.get_num_threads(),
+        "order": args.order,
         "tokens": {
             "prefix": len(writer.prefix),
             "turn": float(np.mean([len(turn) for turn in turns])),
@@ -95,7 +100,7 @@ def measure(args: LearningArgs) -> dict[str, Any]:
 def _demonstrated(
     args: LearningArgs, policy: LanguagePolicy, writer: PromptWriter
 ) -> list[TurnTokens]:
-    """As many turns of the expert as are wanted, shuffled."""
+    """As many turns of the expert as are wanted."""
     env = make_env("HiPER-ALFWorld-v0", args.split, reference=True)
     rng = np.random.default_rng(args.seed)
     wanted = args.turns * (args.repeats + 1)
@@ -107,6 +112,8 @@ def _demonstrated(
         found += [each.turn for each in episode]
         if len(found) >= wanted:
             break
+    if args.order == "episodes":
+        return found[:wanted]
     return [found[place] for place in rng.permutation(wanted)]
 
 

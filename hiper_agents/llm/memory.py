@@ -25,7 +25,7 @@ class DeviceMemoryError(HiperError):
 
 
 class TokenBudget:
-    """Tokens in a pass, padding included.
+    """Tokens in a pass.
 
     Args:
         tokens: To begin with.

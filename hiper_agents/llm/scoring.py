@@ -121,8 +121,7 @@ def score(
         policy: The weights; those of the reference within `policy.reference()`.
         turns: What was written.
         temperature: Logits are divided by it, as when the turns were written.
-        max_tokens: Tokens in a micro-batch, padding included; a turn that is longer has a
-            micro-batch of its own.
+        max_tokens: Tokens in a micro-batch, see `reading.micro_batches`.
         grad: Whether log-probabilities and values carry gradients. Go backward before the next
             micro-batch, and only one of them has to be in memory.
         values: Whether to judge states, too. A critic with weights of its own gives none here; see
