@@ -30,12 +30,12 @@ from benchmarks.measuring import target
 from benchmarks.recording import record, summarise
 from hiper_agents.environments import make_env
 from hiper_agents.llm.assembly import make_generator
-from hiper_agents.llm.generation import GenerationConfig
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.models import load_model
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
 from hiper_agents.llm.prompts import PromptConfig, PromptWriter
+from hiper_agents.llm.responder import GenerationConfig
 from hiper_agents.llm.turns import TurnTokens
 from hiper_envs.core import Episode
 

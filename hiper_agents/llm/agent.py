@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from hiper_agents.llm.assembly import load_weights, make_player, make_policy
 from hiper_agents.llm.config import AgentConfig, FormatConfig, settings_in
-from hiper_agents.llm.generation import Backend, GenerationConfig
 from hiper_agents.llm.player import LanguagePlayer, Slot
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.prompts import PromptConfig
+from hiper_agents.llm.responder import Backend, GenerationConfig
 from hiper_agents.llm.scoring import score_values
 from hiper_agents.llm.turns import TurnTokens
 from hiper_agents.training.state_files import read_checkpoint

@@ -18,12 +18,13 @@ from torch import Tensor
 
 from hiper_agents.llm.columns import ColumnProvider
 from hiper_agents.llm.config import AgentConfig, settings_in
-from hiper_agents.llm.generation import GenerationConfig, Generator, Responder
+from hiper_agents.llm.generation import Generator
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.models import load_model
 from hiper_agents.llm.player import LanguagePlayer
 from hiper_agents.llm.policy import LanguagePolicy, PolicyError
 from hiper_agents.llm.prompts import PromptWriter
+from hiper_agents.llm.responder import GenerationConfig, Responder
 from hiper_agents.llm.sharding import gathered, part_for
 from hiper_agents.llm.strategist import Strategist
 from hiper_agents.training.ranks import Ranks

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from hiper_agents.llm.generation import GenerationConfig
 from hiper_agents.llm.policy import PolicyConfig
 from hiper_agents.llm.prompts import PromptConfig
+from hiper_agents.llm.responder import GenerationConfig
 from hiper_agents.llm.twin_critic import TwinCriticConfig
 from hiper_agents.llm.update import LLMUpdateConfig
 from hiper_agents.training.config import instance

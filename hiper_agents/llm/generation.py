@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
 
 import numpy as np
 import torch
@@ -27,89 +26,15 @@ from hiper_agents.llm.grammar import ResponseState
 from hiper_agents.llm.known_prompts import KnownPrompts, begin
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.ragged_cache import RaggedCache, causal_mask
+from hiper_agents.llm.responder import GenerationConfig, GenerationError, longest_row
 from hiper_agents.llm.sampling import Chooser, Streams, draws_for
 from hiper_agents.llm.turns import TurnTokens
-from hiper_base.errors import HiperError
 
-__all__ = [
-    "Backend",
-    "GenerationConfig",
-    "GenerationError",
-    "Generator",
-    "Responder",
-    "longest_row",
-]
-
-Backend = Literal["transformers", "vllm"]
+__all__ = ["Generator"]
 
 _Draws = Callable[[int, int], float]  # the number for a row's choice
 
 _ROOM = 64  # positions by which the memory of a row grows
-
-
-class GenerationError(HiperError, ValueError):
-    """A response cannot be written: the prompt does not fit, or the model is of another kind."""
-
-
-@dataclass(frozen=True)
-class GenerationConfig:
-    """How responses are drawn.
-
-    Raises:
-        HiperError: If a number is out of range.
-    """
-
-    temperature: float = 1.0
-    """What logits are divided by; log-probabilities are those at this temperature."""
-    greedy: bool = False
-    """Take the most likely token instead of drawing one."""
-    max_batch: int = 256
-    """Rows that are run together at most."""
-    pass_tokens: int = 16_384
-    """Tokens that one pass reads at most, unless a single prompt is longer."""
-    pass_overhead: int | None = None
-    """What a pass costs besides its tokens, in tokens: rows that would need more padding than this
-    are run apart. None: 12 on the CPU, 2048 elsewhere."""
-    backend: Backend = "transformers"
-    """What reads the tokens: the model itself, or vLLM (the extra `vllm`) with a copy of it."""
-    vllm_cache_gib: float = 4.0
-    """Memory that vLLM has for keys and values."""
-
-    def __post_init__(self) -> None:
-        if self.backend not in get_args(Backend):
-            known = ", ".join(get_args(Backend))
-            raise HiperError(f"there is no backend {self.backend!r}; there are {known}")
-        if not self.vllm_cache_gib > 0:
-            raise HiperError(f"vllm_cache_gib must be positive, not {self.vllm_cache_gib}")
-        if not self.temperature > 0:
-            raise HiperError(f"temperature must be positive, not {self.temperature}")
-        if self.max_batch < 1 or self.pass_tokens < 1:
-            raise HiperError("max_batch and pass_tokens must be at least 1")
-        if self.pass_overhead is not None and self.pass_overhead < 0:
-            raise HiperError(f"pass_overhead must be 0 or more, not {self.pass_overhead}")
-
-
-class Responder(Protocol):
-    """What writes responses."""
-
-    @property
-    def policy(self) -> LanguagePolicy:
-        """What chooses."""
-
-    @property
-    def tells_values(self) -> bool:
-        """Whether turns come with values; else they are 0, see `scoring.values_of`."""
-
-    def respond(
-        self,
-        prompts: Sequence[Sequence[int]],
-        states: Sequence[ResponseState],
-        rng: Streams,
-    ) -> list[TurnTokens]:
-        """Writes a response to every prompt, see `Generator.respond`."""
-
-    def refresh(self) -> None:
-        """Notices a change of the policy's weights that does not show."""
 
 
 @dataclass(eq=False)
@@ -202,22 +127,7 @@ class Generator:
         states: Sequence[ResponseState],
         rng: Streams,
     ) -> list[TurnTokens]:
-        """Writes a response to every prompt.
-
-        Args:
-            prompts: Tokens of n prompts, each at least one.
-            states: The n responses, as `ResponseGrammar.begin` gives them; they are written on.
-            rng: One of its numbers chooses one token; a source for all prompts, or one for each.
-                What is drawn does not depend on how rows are batched, except for rounding; with a
-                source for each, nor on the other prompts.
-
-        Returns:
-            The n turns, in order.
-
-        Raises:
-            GenerationError: A prompt is empty, or does not fit the model with its response.
-            ValueError: There are sources, but not one for each prompt.
-        """
+        """Writes a response to every prompt, see `Responder`."""
         rows = [
             _Row(index, prompt, state, [*prompt, *state.forced()])
             for index, (prompt, state) in enumerate(zip(prompts, states, strict=True))
@@ -234,11 +144,7 @@ class Generator:
         return [turns[index] for index in range(len(rows))]
 
     def refresh(self) -> None:
-        """Forgets what was computed of prompts, after a change of weights that does not show.
-
-        An optimizer's steps and `LanguagePolicy.load_adapter_state` are noticed without it. It also
-        frees the memory.
-        """
+        """Forgets what was computed of prompts, which also frees its memory; see `Responder`."""
         self._prefix_read = self._last_read = None
 
     def _write(self, batch: Sequence[_Row], draws: _Draws | None) -> None:
@@ -387,20 +293,3 @@ class Generator:
             for source, hole in zip(sources, holes, strict=True):
                 rows[hole], rows[source] = rows[source], rows[hole]
         return len(staying)
-
-
-def longest_row(policy: LanguagePolicy) -> int:
-    """The longest row that a model can read with a cache of all keys and values.
-
-    Raises:
-        GenerationError: Its layers need another cache.
-    """
-    config = policy.model.config.get_text_config()
-    longest = int(getattr(config, "max_position_embeddings", None) or 2**31)
-    kinds = set(getattr(config, "layer_types", None) or ())
-    if unknown := kinds - {"full_attention", "sliding_attention"}:
-        name = type(policy.model).__name__
-        raise GenerationError(f"{name} has layers that need another cache: {min(unknown)}")
-    window = getattr(config, "sliding_window", None)
-    slides = "sliding_attention" in kinds if kinds else getattr(config, "use_sliding_window", True)
-    return min(longest, int(window)) if window and slides else longest

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from hiper_agents.llm.episode_memory import EpisodeMemory
-from hiper_agents.llm.generation import Responder
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.prompts import PromptWriter
+from hiper_agents.llm.responder import Responder
 from hiper_agents.llm.sampling import Streams
 from hiper_agents.llm.strategist import Strategist, sentence_of
 from hiper_agents.llm.turns import TurnTokens, TurnView

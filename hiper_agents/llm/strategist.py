@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiper_agents.llm.episode_memory import EpisodeMemory
-from hiper_agents.llm.generation import Responder
 from hiper_agents.llm.grammar import free_text
 from hiper_agents.llm.prompts import PromptWriter
+from hiper_agents.llm.responder import Responder
 from hiper_agents.llm.responses import FreeText, ResponseState
 from hiper_agents.llm.sampling import Streams
 from hiper_agents.llm.turns import TokenSpans, TurnTokens

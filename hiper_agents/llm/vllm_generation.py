@@ -25,8 +25,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hiper_agents.llm.generation import GenerationConfig, GenerationError, longest_row
 from hiper_agents.llm.policy import LanguagePolicy
+from hiper_agents.llm.responder import GenerationConfig, GenerationError, longest_row
 from hiper_agents.llm.responses import ResponseState
 from hiper_agents.llm.sampling import Chooser, Streams, draws_for
 from hiper_agents.llm.turns import TurnTokens
@@ -255,12 +255,7 @@ class VllmGenerator:
         states: Sequence[ResponseState],
         rng: Streams,
     ) -> list[TurnTokens]:
-        """Writes a response to every prompt, see `generation.Generator.respond`.
-
-        Raises:
-            GenerationError: A prompt is empty, or does not fit the model with its response.
-            ValueError: There are sources, but not one for each prompt.
-        """
+        """Writes a response to every prompt, see `Responder`."""
         if not all(prompts):
             raise GenerationError("a prompt needs at least one token")
         if not prompts:
@@ -276,7 +271,7 @@ class VllmGenerator:
         return [row.state.turn(row.prompt, row.log_probs) for row in rows]
 
     def refresh(self) -> None:
-        """Copies the weights again, after a change of them that does not show."""
+        """Has the weights copied again, see `Responder`."""
         self._version = None
 
     def _write(self, rows: Sequence[_Row]) -> None:

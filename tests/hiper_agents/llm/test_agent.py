@@ -18,9 +18,9 @@ from hiper_agents.agent import make_agent
 from hiper_agents.llm.agent import LanguageAgent
 from hiper_agents.llm.assembly import make_player, make_policy
 from hiper_agents.llm.config import AgentConfig
-from hiper_agents.llm.generation import GenerationConfig
 from hiper_agents.llm.policy import PolicyConfig
 from hiper_agents.llm.prompts import PromptConfig
+from hiper_agents.llm.responder import GenerationConfig
 from hiper_envs.core import Episode, TaskSource
 
 

@@ -16,8 +16,8 @@ from hiper_agents.estimators import Needs
 from hiper_agents.llm.assembly import make_player
 from hiper_agents.llm.config import LanguageTrainConfig
 from hiper_agents.llm.divergence import DivergenceProvider, divergences, jensen_shannon
-from hiper_agents.llm.generation import GenerationConfig
 from hiper_agents.llm.prompts import PromptConfig
+from hiper_agents.llm.responder import GenerationConfig
 from hiper_base.errors import HiperError
 from hiper_envs.core import Episode
 

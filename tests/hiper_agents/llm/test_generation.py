@@ -11,9 +11,10 @@ pytest.importorskip("transformers", reason="needs the extra agents")
 
 from transformers import LlamaConfig
 
-from hiper_agents.llm.generation import GenerationConfig, GenerationError, Generator
+from hiper_agents.llm.generation import Generator
 from hiper_agents.llm.grammar import ResponseGrammar, ResponseState
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
+from hiper_agents.llm.responder import GenerationConfig, GenerationError
 from hiper_agents.llm.tiny import make_tiny
 from hiper_agents.llm.turns import TurnTokens
 from hiper_base.errors import HiperError

@@ -12,8 +12,8 @@ from hiper_agents.buffer import OptionRolloutBuffer
 from hiper_agents.environments import make_env
 from hiper_agents.llm.assembly import make_player, make_policy
 from hiper_agents.llm.config import AgentConfig, FormatConfig, RewardConfig
-from hiper_agents.llm.generation import GenerationConfig
 from hiper_agents.llm.prompts import PromptConfig
+from hiper_agents.llm.responder import GenerationConfig
 from hiper_agents.llm.rollout import Rollout, collect
 from hiper_base.errors import HiperError
 from hiper_envs.tags import parse

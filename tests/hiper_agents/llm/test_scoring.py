@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from hiper_agents.llm.generation import GenerationConfig, Generator
+from hiper_agents.llm.generation import Generator
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
+from hiper_agents.llm.responder import GenerationConfig
 from hiper_agents.llm.scoring import (
     OUTSIDE,
     ChosenTokens,

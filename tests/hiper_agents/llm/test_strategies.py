@@ -12,10 +12,10 @@ import torch
 from hiper_agents.estimators import Advantages, Needs
 from hiper_agents.llm.assembly import make_player, make_policy
 from hiper_agents.llm.config import AgentConfig, FormatConfig, LanguageTrainConfig
-from hiper_agents.llm.generation import GenerationConfig
 from hiper_agents.llm.player import LanguagePlayer
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
 from hiper_agents.llm.prompts import PromptConfig
+from hiper_agents.llm.responder import GenerationConfig
 from hiper_agents.llm.scoring import log_probs_of
 from hiper_agents.llm.strategist import sentence_of
 from hiper_agents.llm.strategy_column import StrategyProvider, embed

@@ -15,10 +15,11 @@ pytest.importorskip("vllm", reason="needs the extra vllm, whose wheels are made 
 from hiper_agents.agent import make_agent
 from hiper_agents.evaluation import evaluate
 from hiper_agents.llm.config import LanguageTrainConfig
-from hiper_agents.llm.generation import GenerationConfig, GenerationError, Generator
+from hiper_agents.llm.generation import Generator
 from hiper_agents.llm.grammar import ResponseGrammar, ResponseState
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
 from hiper_agents.llm.prompts import PromptConfig
+from hiper_agents.llm.responder import GenerationConfig, GenerationError
 from hiper_agents.llm.scoring import log_probs_of
 from hiper_agents.llm.tiny import make_tiny
 from hiper_agents.llm.trainer import LanguageTrainer

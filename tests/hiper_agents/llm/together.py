@@ -22,9 +22,9 @@ from hiper_agents.estimators import Advantages, get_estimator, whiten
 from hiper_agents.llm import trainer as trainer_module
 from hiper_agents.llm.assembly import make_policy
 from hiper_agents.llm.config import LanguageTrainConfig
-from hiper_agents.llm.generation import GenerationConfig
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
 from hiper_agents.llm.prompts import PromptConfig
+from hiper_agents.llm.responder import GenerationConfig
 from hiper_agents.llm.sft import SftConfig, sft
 from hiper_agents.llm.trainer import LanguageTrainer
 from hiper_agents.llm.turns import TurnTokens
