@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,14 +22,14 @@ import numpy as np
 import torch
 import tyro
 
+from benchmarks.llm_model import ModelArgs
 from benchmarks.measuring import target
 from benchmarks.recording import record, summarise
 from hiper_agents.environments import make_env
 from hiper_agents.llm.demonstrations import demonstrate
 from hiper_agents.llm.grammar import ResponseGrammar
-from hiper_agents.llm.models import load_model
-from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
-from hiper_agents.llm.prompts import PromptConfig, PromptWriter
+from hiper_agents.llm.policy import LanguagePolicy
+from hiper_agents.llm.prompts import PromptWriter
 from hiper_agents.llm.scoring import score
 from hiper_agents.llm.turns import TurnTokens
 
@@ -37,17 +37,9 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class LearningArgs:
+class LearningArgs(ModelArgs):
     """Time passes with gradients."""
 
-    model: str = "smollm2-135m"
-    """Folder or name of the model."""
-    device: str = "cpu"
-    """Where it computes."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """What it computes in."""
-    split: str | None = None
-    """Tasks; the split of the evaluation, or generated tasks where there is no data."""
     order: Literal["episodes", "mixed"] = "episodes"
     """Whether turns of an episode go together."""
     turns: int = 32
@@ -56,18 +48,11 @@ class LearningArgs:
     """Pairs that are timed, each with other turns."""
     micro_tokens: int = 4096
     """Tokens in a pass."""
-    seed: int = 0
-    """Of the tasks."""
-    prompt: PromptConfig = field(default_factory=lambda: PromptConfig(template="compact"))
-    """What prompts look like."""
-    out: Path | None = None
-    """File of the record; benchmarks/results/llm_learning.json by default."""
 
 
 def measure(args: LearningArgs) -> dict[str, Any]:
     """Times both sides."""
-    loaded = load_model(args.model, device=args.device, dtype=args.dtype)
-    policy = LanguagePolicy(loaded.model, loaded.tokenizer, PolicyConfig())
+    policy, described = args.load()
     writer = PromptWriter(policy.tokenizer, args.prompt)
     turns = _demonstrated(args, policy, writer)
     shared: list[float] = []
@@ -83,9 +68,7 @@ def measure(args: LearningArgs) -> dict[str, Any]:
     gain = [a / b for a, b in zip(shared, apart, strict=True)]
     _LOG.info("%.2f times the turns a second", np.mean(gain))
     return {
-        "model": loaded.name,
-        "quantised_from": loaded.quantised_from,
-        "threads": torch.get_num_threads(),
+        **described,
         "order": args.order,
         "tokens": {
             "prefix": len(writer.prefix),

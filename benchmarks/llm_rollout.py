@@ -20,21 +20,21 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import tyro
 
+from benchmarks.llm_model import ModelArgs
 from benchmarks.measuring import target
 from benchmarks.recording import record, summarise
 from hiper_agents.environments import make_env
 from hiper_agents.llm.assembly import make_generator
 from hiper_agents.llm.grammar import ResponseGrammar
-from hiper_agents.llm.models import load_model
 from hiper_agents.llm.player import LanguagePlayer, Slot
-from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
-from hiper_agents.llm.prompts import PromptConfig, PromptWriter
+from hiper_agents.llm.policy import LanguagePolicy
+from hiper_agents.llm.prompts import PromptWriter
 from hiper_agents.llm.responder import GenerationConfig
 from hiper_agents.llm.turns import TurnTokens
 from hiper_envs.core import Episode
@@ -43,31 +43,15 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class RolloutArgs:
+class RolloutArgs(ModelArgs):
     """Time rollouts of a language model."""
 
-    model: str = "smollm2-135m"
-    """Folder or name of the model."""
-    device: str = "cpu"
-    """Where it computes."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """What it computes in."""
-    split: str | None = None
-    """Tasks; the split of the evaluation, or generated tasks where there is no data."""
     envs: int = 32
     """Episodes that are played side by side."""
     turns: int = 20
     """Turns of each that are timed."""
-    seed: int = 0
-    """Of the tasks and of the responses."""
-    prompt: PromptConfig = field(default_factory=lambda: PromptConfig(template="compact"))
-    """What prompts look like."""
-    policy: PolicyConfig = field(default_factory=PolicyConfig)
-    """What the model carries besides itself."""
     generation: GenerationConfig = field(default_factory=GenerationConfig)
     """Settings of the engine."""
-    out: Path | None = None
-    """File of the record; benchmarks/results/llm_rollout.json by default."""
 
 
 class Turn(NamedTuple):
@@ -86,8 +70,7 @@ class Turn(NamedTuple):
 
 def measure(args: RolloutArgs) -> dict[str, Any]:
     """Times both sides and describes what they wrote."""
-    loaded = load_model(args.model, device=args.device, dtype=args.dtype)
-    policy = LanguagePolicy(loaded.model, loaded.tokenizer, args.policy)
+    policy, described = args.load()
     writer = PromptWriter(policy.tokenizer, args.prompt)
     generator = make_generator(policy, args.generation, writer.prefix)
     player = LanguagePlayer(writer, ResponseGrammar(policy.tokenizer), generator)
@@ -99,10 +82,8 @@ def measure(args: RolloutArgs) -> dict[str, Any]:
     written = [one for turn in turns for one in turn.written]
     longest = [max(len(one.response) for one in turn.written) for turn in turns]
     return {
-        "model": loaded.name,
-        "quantised_from": loaded.quantised_from,
+        **described,
         "backend": args.generation.backend,
-        "threads": torch.get_num_threads(),
         "turns_per_second": {"engine": summarise(engine), "plain": summarise(plain)},
         "speedup": total[0] / total[1],
         "speedup_by_turn": summarise([a / b for a, b in zip(engine, plain, strict=True)]),
