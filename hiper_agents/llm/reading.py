@@ -99,7 +99,7 @@ def hidden_states(policy: LanguagePolicy, turns: Sequence[TurnTokens]) -> Tensor
     for part in split((ends - begins)[order].tolist(), overhead=overhead, limit=2**62):
         rows = order[part]
         reader.read([*rows[:, None]], begins[rows], ends[rows], past, pasts[rows], keep=False)
-    return reader.hidden()
+    return reader.hidden(ends)
 
 
 class _Past(DynamicCache):
@@ -198,10 +198,11 @@ class _Reader:
         cache.length = before + width
         return cache
 
-    def hidden(self) -> Tensor:
-        """Of all rows, [n, T, H]."""
-        places = torch.from_numpy(self._places).to(self._policy.device)
-        return torch.cat(self._parts)[places]
+    def hidden(self, ends: IntArray) -> Tensor:
+        """Of all rows, [n, T, H]; beyond its end, int64 [n], a row repeats its last token."""
+        within = np.minimum(np.arange(self._ids.shape[1]), ends[:, None] - 1)
+        places = torch.from_numpy(np.take_along_axis(self._places, within, 1))
+        return torch.cat(self._parts)[places.to(self._policy.device)]
 
 
 def _mask(positions: Tensor, before: int, dtype: torch.dtype) -> Tensor:
