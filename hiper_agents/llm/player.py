@@ -1,4 +1,4 @@
-"""`LanguagePlayer`: a policy that plays episodes, a turn of many at a time.
+"""`LanguagePlayer`: a policy that plays episodes, many at a time.
 
 It turns the last observation and info of each episode into a prompt and has the generator write the
 responses. It knows nothing of environments but the `info` contract, and nothing of rewards or
@@ -16,7 +16,8 @@ import numpy as np
 from hiper_agents.llm.episode_memory import EpisodeMemory
 from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.prompts import PromptWriter
-from hiper_agents.llm.responder import Responder
+from hiper_agents.llm.responder import Responder, Stream
+from hiper_agents.llm.responses import ResponseState
 from hiper_agents.llm.sampling import Streams
 from hiper_agents.llm.strategist import Strategist, sentence_of
 from hiper_agents.llm.turns import TurnTokens, TurnView
@@ -103,6 +104,30 @@ class LanguagePlayer:
         Raises:
             HiperError: A prompt or a response cannot be written.
         """
+        prompts, states = self._asked(slots, rng)
+        return self.generator.respond(prompts, states, rng)
+
+    def ask(
+        self, stream: Stream, slots: Mapping[int, Slot], rngs: Sequence[np.random.Generator]
+    ) -> None:
+        """Has the next response of some episodes written.
+
+        Args:
+            stream: Of this player's generator.
+            slots: The episodes, none of which has ended, by the key that the stream is given.
+            rngs: The source of randomness of each.
+
+        Raises:
+            HiperError: A prompt or a response cannot be written.
+        """
+        prompts, states = self._asked([*slots.values()], rngs)
+        for key, prompt, state, rng in zip(slots, prompts, states, rngs, strict=True):
+            stream.add(key, prompt, state, rng)
+
+    def _asked(
+        self, slots: Sequence[Slot], rng: Streams
+    ) -> tuple[list[list[int]], list[ResponseState]]:
+        """The prompts and the beginnings of the responses."""
         if self.strategist is not None:
             _devise(self.strategist, slots, rng)
         prompts = [self.writer.write(slot.view()) for slot in slots]
@@ -110,7 +135,7 @@ class LanguagePlayer:
             self.grammar.begin(slot.info["admissible_actions"], must_switch=slot.must_switch)
             for slot in slots
         ]
-        return self.generator.respond(prompts, states, rng)
+        return prompts, states
 
 
 def _devise(strategist: Strategist, slots: Sequence[Slot], rng: Streams) -> None:

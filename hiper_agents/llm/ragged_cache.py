@@ -52,32 +52,22 @@ class RaggedCache(DynamicCache):
             index = rows
         self._row_index = index[:, None]
 
-    def reserve(self, length: int) -> None:
-        """Makes sure that every row has memory for this many positions."""
-        if length <= self.capacity:
+    def reserve(self, length: int, rows: int = 0) -> None:
+        """Makes sure that there are so many rows with memory for so many positions each."""
+        if length <= self.capacity and rows <= self._rows:
             return
+        length, rows = max(length, self.capacity), max(rows, self._rows)
         for tensors in (self._keys, self._values):
             for layer, old in enumerate(tensors):
-                tensors[layer] = old.new_zeros(*old.shape[:2], length, old.shape[3])
-                tensors[layer][:, :, : self.capacity] = old
-        self.capacity = length
+                tensors[layer] = old.new_zeros(rows, old.shape[1], length, old.shape[3])
+                tensors[layer][: self._rows, :, : self.capacity] = old
+        self._rows, self.capacity = rows, length
 
-    def begin_with(self, other: RaggedCache, sources: Tensor, targets: Tensor, length: int) -> None:
-        """Begins rows [n] with the first positions of rows [n] of another cache."""
-        for mine, others in ((self._keys, other._keys), (self._values, other._values)):
-            for layer, theirs in enumerate(others):
-                if layer == len(mine):
-                    heads, width = theirs.shape[1], theirs.shape[3]
-                    mine.append(theirs.new_zeros(self._rows, heads, self.capacity, width))
-                mine[layer][targets, :, :length] = theirs[sources, :, :length]
-
-    def swap(self, some: Tensor, others: Tensor, length: int) -> None:
-        """Lets rows [n] and as many others change places, as far as they have been written."""
+    def copy(self, source: int, targets: Tensor, length: int) -> None:
+        """Overwrites the first positions of rows [n] with those of another row."""
         for tensors in (self._keys, self._values):
             for tensor in tensors:
-                held = tensor[some, :, :length]
-                tensor[some, :, :length] = tensor[others, :, :length]
-                tensor[others, :, :length] = held
+                tensor[targets, :, :length] = tensor[source, :, :length].clone()
 
     def update(
         self,

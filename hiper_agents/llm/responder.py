@@ -6,9 +6,11 @@ decided alike. The module knows nothing of prompts, of what the format is, or of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
+
+import numpy as np
 
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.responses import ResponseState
@@ -20,7 +22,9 @@ __all__ = [
     "Backend",
     "GenerationConfig",
     "GenerationError",
+    "Lockstep",
     "Responder",
+    "Stream",
     "longest_row",
 ]
 
@@ -44,7 +48,7 @@ class GenerationConfig:
     greedy: bool = False
     """Take the most likely token instead of drawing one."""
     max_batch: int = 256
-    """Rows that are run together at most."""
+    """Responses that are written side by side at most."""
     pass_tokens: int = 16_384
     """Tokens that one pass reads at most, unless a single prompt is longer."""
     pass_overhead: int | None = None
@@ -67,6 +71,68 @@ class GenerationConfig:
             raise HiperError("max_batch and pass_tokens must be at least 1")
         if self.pass_overhead is not None and self.pass_overhead < 0:
             raise HiperError(f"pass_overhead must be 0 or more, not {self.pass_overhead}")
+
+
+class Stream(Protocol):
+    """What writes responses to prompts that come at any time."""
+
+    def add(
+        self, key: int, prompt: Sequence[int], state: ResponseState, rng: np.random.Generator
+    ) -> None:
+        """Has a response written.
+
+        Args:
+            key: What it will be returned with.
+            prompt: Its tokens, at least one.
+            state: The response, as `ResponseGrammar.begin` gives it; it is written on.
+            rng: One of its numbers chooses one token. Nobody else may draw from it meanwhile.
+
+        Raises:
+            GenerationError: The prompt is empty.
+        """
+
+    def advance(self) -> list[tuple[int, TurnTokens]]:
+        """Writes on.
+
+        Returns:
+            The responses that are finished now, with their keys; maybe none.
+
+        Raises:
+            GenerationError: A prompt does not fit the model with its response.
+        """
+
+
+class Lockstep:
+    """A stream that writes all responses to their ends before it takes new prompts.
+
+    Args:
+        respond: Writes them, see `Responder.respond`.
+
+    Example:
+        >>> stream = Lockstep(lambda prompts, states, rngs: [len(prompt) for prompt in prompts])
+        >>> stream.add(7, [1, 2], None, None)
+        >>> stream.add(8, [3], None, None)
+        >>> stream.advance(), stream.advance()
+        ([(7, 2), (8, 1)], [])
+    """
+
+    def __init__(self, respond: Callable[..., list[TurnTokens]]) -> None:
+        self._respond = respond
+        self._waiting: list[tuple[int, Sequence[int], ResponseState, np.random.Generator]] = []
+
+    def add(
+        self, key: int, prompt: Sequence[int], state: ResponseState, rng: np.random.Generator
+    ) -> None:
+        """Has a response written, see `Stream`."""
+        self._waiting.append((key, prompt, state, rng))
+
+    def advance(self) -> list[tuple[int, TurnTokens]]:
+        """Writes all responses, see `Stream`."""
+        if not self._waiting:
+            return []
+        keys, prompts, states, rngs = zip(*self._waiting, strict=True)
+        self._waiting = []
+        return [*zip(keys, self._respond(prompts, states, rngs), strict=True)]
 
 
 class Responder(Protocol):
@@ -102,6 +168,9 @@ class Responder(Protocol):
             GenerationError: A prompt is empty, or does not fit the model with its response.
             ValueError: There are sources, but not one for each prompt.
         """
+
+    def stream(self) -> Stream:
+        """Writes responses as prompts come."""
 
     def refresh(self) -> None:
         """Forgets what was computed before, after a change of the weights that does not show.

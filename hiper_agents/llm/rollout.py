@@ -1,7 +1,7 @@
 """Plays whole episodes with a language model and fills the rollout buffer.
 
-A number of environments is played side by side, one turn of all of them at a time, and one that
-ends makes room for the next episode. What training adds to the benchmark's reward is added here.
+A number of environments is played side by side; none waits for another's turn, and one that ends
+makes room for the next episode. What training adds to the benchmark's reward is added here.
 Nothing here knows how advantages are estimated or how the policy is updated.
 """
 
@@ -49,8 +49,16 @@ class Rollout:
 class _Table:
     """An episode at one of the places."""
 
-    def __init__(self, number: int, task: OpenTask, max_turns: int, player: LanguagePlayer) -> None:
+    def __init__(
+        self,
+        number: int,
+        task: OpenTask,
+        max_turns: int,
+        player: LanguagePlayer,
+        seed: int,
+    ) -> None:
         self.number = number
+        self.rng = np.random.default_rng(seed)
         self.task_type = task.info.task_type
         self.episode = Episode(task, max_turns)
         self.slot = player.open(self.episode.info, self.episode.observation)
@@ -100,26 +108,36 @@ def collect(
     played = _Played(len(tasks))
     turns: list[TurnTokens] = []
     waiting = iter(range(len(tasks)))
-    tables: list[_Table] = []
+    tables: dict[int, _Table] = {}
+    to_ask: list[_Table] = []
+    stream = player.generator.stream()
+    seeds = rng.integers(2**63, size=len(tasks))
     env_seconds = policy_seconds = 0.0
     while True:
         started = time.perf_counter()
         while len(tables) < num_envs and (number := next(waiting, None)) is not None:
             task = source.open(tasks[number])
-            tables.append(_Table(number, task, max_turns, player))
+            tables[number] = _Table(number, task, max_turns, player, int(seeds[number]))
+            to_ask.append(tables[number])
             for provider in providers:
-                provider.opened(number, tables[-1].slot)
+                provider.opened(number, tables[number].slot)
         if not tables:
             break
         opened = time.perf_counter()
-        written = player.act([table.slot for table in tables], rng)
+        asked = {table.number: table.slot for table in to_ask}
+        player.ask(stream, asked, [table.rng for table in to_ask])
+        finished = stream.advance()
         decided = time.perf_counter()
+        acting, written = [tables[number] for number, _ in finished], [turn for _, turn in finished]
         _check(written)
-        for provider in providers:
-            provider.decided([table.slot for table in tables], written)
-        _play(tables, written, groups, buffer, played, reward, flat)
+        for provider in providers if finished else ():
+            provider.decided([table.slot for table in acting], written)
+        _play(acting, written, groups, buffer, played, reward, flat)
         turns += written
-        tables = [table for table in tables if not table.episode.ended]
+        to_ask = [table for table in acting if not table.episode.ended]
+        for table in acting:
+            if table.episode.ended:
+                del tables[table.number]
         policy_seconds += decided - opened
         env_seconds += opened - started + time.perf_counter() - decided
     if reward.keep_per == "episode":
@@ -172,7 +190,9 @@ def _play(
     reward: RewardConfig,
     flat: bool,
 ) -> None:
-    """Carries out one turn of every episode and puts it into the buffer."""
+    """Carries out one turn of each of some episodes and puts them into the buffer."""
+    if not tables:
+        return
     keys = [stable_key(table.episode.observation) for table in tables]
     ages = [table.episode.turns for table in tables]
     rewards = []

@@ -112,7 +112,6 @@ class LanguageTrainer(Trainer[LanguageTrainConfig]):
             mine = np.isin(groups, self.ranks.share(len(tasks) // self.group_size))
             with self.policy.whole():
                 rollout = self._collect(tasks[mine], groups[mine])
-            self.player.generator.refresh()  # what is known of prompts takes memory
             learned = self._update(rollout.turns)
         except DivergedError as error:
             raise DivergedError(

@@ -26,7 +26,12 @@ import torch
 from torch import Tensor
 
 from hiper_agents.llm.policy import LanguagePolicy
-from hiper_agents.llm.responder import GenerationConfig, GenerationError, longest_row
+from hiper_agents.llm.responder import (
+    GenerationConfig,
+    GenerationError,
+    Lockstep,
+    longest_row,
+)
 from hiper_agents.llm.responses import ResponseState
 from hiper_agents.llm.sampling import Chooser, Streams, draws_for
 from hiper_agents.llm.turns import TurnTokens
@@ -269,6 +274,10 @@ class VllmGenerator:
             if not row.state.finished:
                 raise self._too_long(row)
         return [row.state.turn(row.prompt, row.log_probs) for row in rows]
+
+    def stream(self) -> Lockstep:
+        """Writes responses as prompts come, see `Responder`."""
+        return Lockstep(self.respond)
 
     def refresh(self) -> None:
         """Has the weights copied again, see `Responder`."""

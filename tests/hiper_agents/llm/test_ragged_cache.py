@@ -50,25 +50,24 @@ def test_rows_that_read_at_different_places_do_not_disturb_each_other() -> None:
     assert cache.capacity == 19
 
 
-def test_rows_can_change_places() -> None:
+def test_rows_can_begin_like_another_one() -> None:
     cache = RaggedCache(4, 32)
-    run(cache, slice(0, 4), [0, 1, 2, 3], [0] * 4, 10)
-    cache.swap(torch.tensor([2, 3]), torch.tensor([1, 0]), 10)
-    moved = run(cache, slice(0, 4), [3, 2, 1, 0], [10, 8, 9, 10], 5)
-    for place, (row, start) in enumerate([(3, 10), (2, 8), (1, 9), (0, 10)]):
-        torch.testing.assert_close(moved[place], whole(row)[start : start + 5])
-
-
-def test_rows_can_begin_like_those_of_other_caches() -> None:
-    one, other = RaggedCache(1, 10), RaggedCache(2, 12)
-    run(one, slice(0, 1), [2], [0], 10)
-    run(other, slice(0, 2), [0, 3], [0, 0], 12)
-    cache = RaggedCache(4, 16)
-    cache.begin_with(one, torch.tensor([0, 0]), torch.tensor([3, 0]), 7)
-    cache.begin_with(other, torch.tensor([1]), torch.tensor([1]), 11)
-    then = run(cache, slice(0, 4), [2, 3, 1, 2], [7, 11, 0, 5], 6)
-    for place, (row, start) in enumerate([(2, 7), (3, 11), (1, 0), (2, 5)]):
+    run(cache, slice(1, 2), [2], [0], 10)
+    cache.copy(1, torch.tensor([3, 0]), 7)
+    then = run(cache, slice(0, 4), [2, 2, 1, 2], [7, 10, 0, 5], 6)
+    for place, (row, start) in enumerate([(2, 7), (2, 10), (1, 0), (2, 5)]):
         torch.testing.assert_close(then[place], whole(row)[start : start + 6])
+
+
+def test_rows_can_be_added_and_keep_what_they_have() -> None:
+    cache = RaggedCache(1, 8)
+    run(cache, slice(0, 1), [3], [0], 8)
+    cache.reserve(5, rows=3)
+    assert cache.capacity == 8
+    then = run(cache, slice(0, 3), [3, 0, 1], [8, 0, 0], 6)
+    for place, (row, start) in enumerate([(3, 8), (0, 0), (1, 0)]):
+        torch.testing.assert_close(then[place], whole(row)[start : start + 6])
+    assert cache.capacity == 14
 
 
 def test_a_token_attends_to_what_comes_up_to_it() -> None:
