@@ -2,19 +2,20 @@
 
     python -m benchmarks.llm_rollout
 
-Episodes are played in lockstep by the rollout engine. Every turn, the same prompts are then given
-to the same model's `generate`: left-padded, in one batch, unconstrained. It is told to write
+Episodes are played by the rollout engine, which asks each of them again as soon as it has answered.
+Whenever as many turns are finished as there are episodes, its clock stops, and the same prompts are
+given to the same model's `generate`: left-padded, in one batch, unconstrained. It is told to write
 exactly as many tokens as the longest of the engine's responses had, as a model would that has
 learned the format perfectly; one that has not would take longer. The engine's time includes writing
 prompts, holding responses to the format, and recording log-probabilities and values; plain
-generation does none of that. The time of the environments is in neither. The two sides alternate
-turn by turn.
+generation does none of that. The time of the environments is in neither.
 
 The benchmark knows nothing about how well the model plays: it is random where it is not trained.
 """
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,13 +50,13 @@ class RolloutArgs(ModelArgs):
     envs: int = 32
     """Episodes that are played side by side."""
     turns: int = 20
-    """Turns of each that are timed."""
+    """Batches of as many turns that are timed."""
     generation: GenerationConfig = field(default_factory=GenerationConfig)
     """Settings of the engine."""
 
 
-class Turn(NamedTuple):
-    """One turn of all episodes, as both sides wrote it.
+class Batch(NamedTuple):
+    """As many turns as there are episodes, or a few more, as both sides wrote them.
 
     Attributes:
         engine_seconds: Of the engine.
@@ -74,20 +75,21 @@ def measure(args: RolloutArgs) -> dict[str, Any]:
     writer = PromptWriter(policy.tokenizer, args.prompt)
     generator = make_generator(policy, args.generation, writer.prefix)
     player = LanguagePlayer(writer, ResponseGrammar(policy.tokenizer), generator)
-    turns = list(_play(args, player))
-    engine = [args.envs / turn.engine_seconds for turn in turns]
-    plain = [args.envs / turn.plain_seconds for turn in turns]
-    total = [sum(turn.plain_seconds for turn in turns), sum(turn.engine_seconds for turn in turns)]
-    _LOG.info("%.2f times as fast as plain generation", total[0] / total[1])
-    written = [one for turn in turns for one in turn.written]
-    longest = [max(len(one.response) for one in turn.written) for turn in turns]
+    batches = list(_play(args, player))
+    engine = [len(batch.written) / batch.engine_seconds for batch in batches]
+    plain = [len(batch.written) / batch.plain_seconds for batch in batches]
+    total = sum(batch.plain_seconds for batch in batches)
+    speedup = total / sum(batch.engine_seconds for batch in batches)
+    _LOG.info("%.2f times as fast as plain generation", speedup)
+    written = [one for batch in batches for one in batch.written]
+    longest = [max(len(one.response) for one in batch.written) for batch in batches]
     return {
         **described,
         "backend": args.generation.backend,
         "turns_per_second": {"engine": summarise(engine), "plain": summarise(plain)},
-        "speedup": total[0] / total[1],
-        "speedup_by_turn": summarise([a / b for a, b in zip(engine, plain, strict=True)]),
-        "targets": {"engine over plain": target(total[0] / total[1], at_least=1.5)},
+        "speedup": speedup,
+        "speedup_by_batch": summarise([a / b for a, b in zip(engine, plain, strict=True)]),
+        "targets": {"engine over plain": target(speedup, at_least=1.5)},
         "tokens": {
             "prefix": len(writer.prefix),
             "prompt": float(np.mean([len(one.prompt) for one in written])),
@@ -98,48 +100,54 @@ def measure(args: RolloutArgs) -> dict[str, Any]:
     }
 
 
-def _play(args: RolloutArgs, player: LanguagePlayer) -> Iterator[Turn]:
-    """Plays all episodes, turn by turn, after a first turn that is not timed."""
+def _play(args: RolloutArgs, player: LanguagePlayer) -> Iterator[Batch]:
+    """Plays all episodes, a batch of turns at a time, after a first one that is not timed."""
     env = make_env("HiPER-ALFWorld-v0", args.split)
+    policy = player.generator.policy
     rng = np.random.default_rng(args.seed)
-    tasks = iter(np.resize(rng.permutation(len(env.source)), args.envs * (args.turns + 2)).tolist())
-    # Other episodes than those that are timed: their prompts must not be known already.
-    others, episodes = (
-        [Episode(env.source.open(next(tasks)), env.max_turns) for _ in range(args.envs)]
-        for _ in range(2)
-    )
-    _timed(player, [_open(player, episode) for episode in others], np.random.default_rng(0))
+    tasks = itertools.cycle(rng.permutation(len(env.source)).tolist())
+    rngs = [np.random.default_rng([args.seed, place]) for place in range(args.envs)]
+    episodes = [Episode(env.source.open(next(tasks)), env.max_turns) for _ in rngs]
     slots = [_open(player, episode) for episode in episodes]
-    for number in range(args.turns):
-        turn = _timed(player, slots, rng)
+    stream, to_ask = player.generator.stream(), list(range(args.envs))
+    for number in range(1 + args.turns):
+        written: list[TurnTokens] = []
+        seconds = 0.0
+        while len(written) < args.envs:
+            start = time.perf_counter()
+            asked = {place: slots[place] for place in to_ask}
+            player.ask(stream, asked, [rngs[place] for place in to_ask])
+            finished = stream.advance()
+            _wait(policy.device)
+            seconds += time.perf_counter() - start
+            to_ask = [place for place, _ in finished]
+            for place, one in finished:
+                written.append(one)
+                observation, _, _, _, info = episodes[place].step(one.text)
+                slots[place].observe(observation, info)
+                if episodes[place].ended:
+                    episodes[place] = Episode(env.source.open(next(tasks)), env.max_turns)
+                    slots[place] = _open(player, episodes[place])
+        batch = Batch(seconds, _plain_seconds(policy, written), written)
         _LOG.info(
-            "turn %2d   engine %6.2f s   plain %6.2f s",
-            *(number, turn.engine_seconds, turn.plain_seconds),
+            "batch %2d of %d turns   engine %6.2f s   plain %6.2f s",
+            *(number, len(written), batch.engine_seconds, batch.plain_seconds),
         )
-        yield turn
-        for place, one in enumerate(turn.written):
-            observation, _, _, _, info = episodes[place].step(one.text)
-            slots[place].observe(observation, info)
-            if episodes[place].ended:
-                episodes[place] = Episode(env.source.open(next(tasks)), env.max_turns)
-                slots[place] = _open(player, episodes[place])
+        if number:
+            yield batch
 
 
 def _open(player: LanguagePlayer, episode: Episode) -> Slot:
     return player.open(episode.info, episode.observation)
 
 
-def _timed(player: LanguagePlayer, slots: Sequence[Slot], rng: np.random.Generator) -> Turn:
-    """Both sides' responses to one turn."""
-    policy = player.generator.policy
+def _plain_seconds(policy: LanguagePolicy, turns: Sequence[TurnTokens]) -> float:
+    """What plain generation takes for as many tokens."""
     start = time.perf_counter()
-    written = player.act(slots, rng)
+    prompts = [turn.prompt.tolist() for turn in turns]
+    generate(policy, prompts, max(len(turn.response) for turn in turns))
     _wait(policy.device)
-    middle = time.perf_counter()
-    prompts = [turn.prompt.tolist() for turn in written]
-    generate(policy, prompts, max(len(turn.response) for turn in written))
-    _wait(policy.device)
-    return Turn(middle - start, time.perf_counter() - middle, written)
+    return time.perf_counter() - start
 
 
 @torch.no_grad()

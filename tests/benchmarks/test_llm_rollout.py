@@ -13,7 +13,7 @@ from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.tiny import make_tiny
 
 
-def test_both_sides_are_recorded_turn_by_turn(tmp_path: Path) -> None:
+def test_both_sides_are_recorded_batch_by_batch(tmp_path: Path) -> None:
     out = tmp_path / "rollout.json"
     args = RolloutArgs(model="tiny", split="generated", envs=2, turns=2, out=out)
     assert main(args) == out
@@ -26,7 +26,7 @@ def test_both_sides_are_recorded_turn_by_turn(tmp_path: Path) -> None:
     ratios = [
         a / b for a, b in zip(rates["engine"]["values"], rates["plain"]["values"], strict=True)
     ]
-    assert results["speedup_by_turn"]["values"] == pytest.approx(ratios, rel=1e-4)
+    assert results["speedup_by_batch"]["values"] == pytest.approx(ratios, rel=1e-4)
     assert min(ratios) * 0.99 <= results["speedup"] <= max(ratios) * 1.01
     tokens = results["tokens"]
     assert 0 < tokens["prefix"] < tokens["prompt"]

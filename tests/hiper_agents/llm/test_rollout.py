@@ -71,6 +71,20 @@ def test_every_episode_is_whole_though_environments_are_fewer(no_data: Path) -> 
     )
 
 
+@pytest.mark.parametrize("num_envs", [1, 5])
+def test_an_episode_is_the_same_beside_any_others(no_data: Path, num_envs: int) -> None:
+    def episodes(rollout: tuple[OptionRolloutBuffer, Rollout]) -> dict[int, list[str]]:
+        buffer, played_turns = rollout
+        found: dict[int, list[str]] = {number: [] for number in range(len(TASKS))}
+        for number, turn in zip(buffer.trajectory_id, played_turns.turns, strict=False):
+            found[int(number)].append(turn.text)
+        return found
+
+    expected = episodes(played(RewardConfig()))
+    assert len({tuple(texts) for texts in expected.values()}) == len(TASKS)
+    assert episodes(played(RewardConfig(), num_envs=num_envs)) == expected
+
+
 def test_keeping_an_option_costs(no_data: Path) -> None:
     buffer, rollout = played(RewardConfig(keep_penalty=0.5))
     batch = buffer.batch()
