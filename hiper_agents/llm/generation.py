@@ -7,12 +7,11 @@ of learning.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from hiper_agents.llm.policy import LanguagePolicy
-from hiper_agents.llm.responder import GenerationConfig
+from hiper_agents.llm.responder import GenerationConfig, respond_with
 from hiper_agents.llm.responses import ResponseState
-from hiper_agents.llm.sampling import Streams, draws_for
+from hiper_agents.llm.sampling import Streams
 from hiper_agents.llm.streaming import ResponseStream
 from hiper_agents.llm.turns import TurnTokens
 
@@ -55,17 +54,11 @@ class Generator:
         rng: Streams,
     ) -> list[TurnTokens]:
         """Writes a response to every prompt, see `Responder`."""
-        draws = draws_for(rng, len(prompts))
-        turns: dict[int, TurnTokens] = {}
         try:
-            for number, (prompt, state) in enumerate(zip(prompts, states, strict=True)):
-                self._responses.add_drawn(number, prompt, state, partial(draws, number))
-            while len(turns) < len(prompts):
-                turns.update(self._responses.advance())
+            return respond_with(self._responses, prompts, states, rng)
         except BaseException:
             self._responses.forget()
             raise
-        return [turns[number] for number in range(len(prompts))]
 
     def stream(self) -> ResponseStream:
         """Writes responses as prompts come, see `Responder`."""

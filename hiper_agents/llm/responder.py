@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.responses import ResponseState
-from hiper_agents.llm.sampling import Streams
+from hiper_agents.llm.sampling import Streams, draws_for
 from hiper_agents.llm.turns import TurnTokens
 from hiper_base.errors import HiperError
 
 __all__ = [
     "Backend",
+    "Draw",
     "GenerationConfig",
     "GenerationError",
-    "Lockstep",
     "Responder",
     "Stream",
     "longest_row",
+    "respond_with",
 ]
 
 Backend = Literal["transformers", "vllm"]
@@ -73,6 +75,10 @@ class GenerationConfig:
             raise HiperError(f"pass_overhead must be 0 or more, not {self.pass_overhead}")
 
 
+Draw = Callable[[int], float]
+"""The random number, in [0, 1), for a response's k-th choice."""
+
+
 class Stream(Protocol):
     """What writes responses to prompts that come at any time."""
 
@@ -91,6 +97,9 @@ class Stream(Protocol):
             GenerationError: The prompt is empty.
         """
 
+    def add_drawn(self, key: int, prompt: Sequence[int], state: ResponseState, draw: Draw) -> None:
+        """The same with other random numbers than those of a generator."""
+
     def advance(self) -> list[tuple[int, TurnTokens]]:
         """Writes on.
 
@@ -100,39 +109,6 @@ class Stream(Protocol):
         Raises:
             GenerationError: A prompt does not fit the model with its response.
         """
-
-
-class Lockstep:
-    """A stream that writes all responses to their ends before it takes new prompts.
-
-    Args:
-        respond: Writes them, see `Responder.respond`.
-
-    Example:
-        >>> stream = Lockstep(lambda prompts, states, rngs: [len(prompt) for prompt in prompts])
-        >>> stream.add(7, [1, 2], None, None)
-        >>> stream.add(8, [3], None, None)
-        >>> stream.advance(), stream.advance()
-        ([(7, 2), (8, 1)], [])
-    """
-
-    def __init__(self, respond: Callable[..., list[TurnTokens]]) -> None:
-        self._respond = respond
-        self._waiting: list[tuple[int, Sequence[int], ResponseState, np.random.Generator]] = []
-
-    def add(
-        self, key: int, prompt: Sequence[int], state: ResponseState, rng: np.random.Generator
-    ) -> None:
-        """Has a response written, see `Stream`."""
-        self._waiting.append((key, prompt, state, rng))
-
-    def advance(self) -> list[tuple[int, TurnTokens]]:
-        """Writes all responses, see `Stream`."""
-        if not self._waiting:
-            return []
-        keys, prompts, states, rngs = zip(*self._waiting, strict=True)
-        self._waiting = []
-        return [*zip(keys, self._respond(prompts, states, rngs), strict=True)]
 
 
 class Responder(Protocol):
@@ -177,6 +153,22 @@ class Responder(Protocol):
 
         An optimizer's steps and `LanguagePolicy.load_adapter_state` are noticed without it.
         """
+
+
+def respond_with(
+    stream: Stream,
+    prompts: Sequence[Sequence[int]],
+    states: Sequence[ResponseState],
+    rng: Streams,
+) -> list[TurnTokens]:
+    """Writes a response to every prompt in a stream with nothing else to do, see `Responder`."""
+    draws = draws_for(rng, len(prompts))
+    turns: dict[int, TurnTokens] = {}
+    for number, (prompt, state) in enumerate(zip(prompts, states, strict=True)):
+        stream.add_drawn(number, prompt, state, partial(draws, number))
+    while len(turns) < len(prompts):
+        turns.update(stream.advance())
+    return [turns[number] for number in range(len(prompts))]
 
 
 def longest_row(policy: LanguagePolicy) -> int:

@@ -12,7 +12,7 @@ The module knows nothing of what prompts say, of what the format is, or of learn
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,16 +24,13 @@ from hiper_agents.llm.batching import pass_overhead, split
 from hiper_agents.llm.places import Places
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.ragged_cache import RaggedCache, causal_mask
-from hiper_agents.llm.responder import GenerationConfig, GenerationError, longest_row
+from hiper_agents.llm.responder import Draw, GenerationConfig, GenerationError, longest_row
 from hiper_agents.llm.responses import ResponseState
 from hiper_agents.llm.sampling import Chooser
 from hiper_agents.llm.stems import Tokens, common
 from hiper_agents.llm.turns import TurnTokens
 
-__all__ = ["Draw", "ResponseStream"]
-
-Draw = Callable[[int], float]
-"""The random number, in [0, 1), for a response's k-th choice."""
+__all__ = ["ResponseStream"]
 
 _ROOM = 64  # positions by which the memory of a row grows
 
@@ -134,7 +131,7 @@ class ResponseStream:
         self.add_drawn(key, prompt, state, lambda _: rng.random())
 
     def add_drawn(self, key: int, prompt: Sequence[int], state: ResponseState, draw: Draw) -> None:
-        """The same with other random numbers than those of a generator."""
+        """The same with other random numbers, see `responder.Stream`."""
         if not len(prompt):
             raise GenerationError("a prompt needs at least one token")
         tokens = np.array(prompt, np.int32)

@@ -16,10 +16,11 @@ import itertools
 import os
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -27,13 +28,14 @@ from torch import Tensor
 
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.responder import (
+    Draw,
     GenerationConfig,
     GenerationError,
-    Lockstep,
     longest_row,
+    respond_with,
 )
 from hiper_agents.llm.responses import ResponseState
-from hiper_agents.llm.sampling import Chooser, Streams, draws_for
+from hiper_agents.llm.sampling import Chooser, Streams
 from hiper_agents.llm.turns import TurnTokens
 
 # In this process, and with the interface of logits processors that sees the tokens of a row.
@@ -46,6 +48,7 @@ os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", "nobind")
 try:
     from vllm import LLM, SamplingParams
     from vllm.inputs import TokensPrompt
+    from vllm.sampling_params import RequestOutputKind
     from vllm.v1.sample.logits_processor import (
         BatchUpdate,
         LogitsProcessor,
@@ -61,7 +64,7 @@ else:
 if TYPE_CHECKING:
     from vllm.config import VllmConfig
 
-__all__ = ["VllmGenerator"]
+__all__ = ["VllmGenerator", "VllmStream"]
 
 _KEY = "hiper_row"
 _GIB = 2**30
@@ -71,21 +74,31 @@ class _Row:
     """A response in the making.
 
     Args:
-        place: The row's number in the call.
+        key: What its owner knows it by.
         prompt: Tokens of the prompt.
         state: What has been written.
-        call: What the rows of a call have in common.
+        draw: Its random numbers; None to take the most likely tokens.
+        rules: What all rows of a generator have in common.
 
     Attributes:
         log_probs: Of the chosen tokens.
+        read: Tokens that vLLM is given.
+        ended: Whether vLLM has ended it.
     """
 
     def __init__(
-        self, place: int, prompt: Sequence[int], state: ResponseState, call: _Call
+        self,
+        key: int,
+        prompt: Sequence[int],
+        state: ResponseState,
+        draw: Draw | None,
+        rules: _Rules,
     ) -> None:
-        self.place, self.prompt, self.state, self.call = place, prompt, state, call
+        self.key, self.prompt, self.state = key, prompt, state
+        self.draw, self.rules = draw, rules
         self.log_probs: list[float] = []
         self.read = [*prompt, *state.forced()]
+        self.ended = False
         self._written: list[int] = []
         self._asked = 0
 
@@ -111,7 +124,7 @@ class _Row:
         place = self._asked - 1
         if place < len(self._written):
             return self._written[place]
-        return self.call.end if self.state.finished else None
+        return self.rules.end if self.state.finished else None
 
     def take(self, token: int, log_prob: float) -> None:
         """Goes on with a chosen token."""
@@ -120,25 +133,22 @@ class _Row:
         self._written += [token, *self.state.forced()]
 
 
-class _Call:
-    """What the rows of one call have in common.
+class _Rules:
+    """What all rows of a generator have in common.
 
     Args:
         chooser: Chooses among logits.
-        draws: The number for a row's choice; None to take the most likely token.
         end: The token that tells vLLM that a response has ended.
     """
 
-    def __init__(self, chooser: Chooser, draws: Any, end: int) -> None:
-        self._chooser, self._draws, self.end = chooser, draws, end
+    def __init__(self, chooser: Chooser, end: int) -> None:
+        self._chooser, self.end = chooser, end
 
     def choose(self, logits: Tensor, rows: Sequence[_Row]) -> None:
         """Chooses the next token of rows, given their logits [n, V]."""
-        uniform = None
-        if self._draws is not None:
-            uniform = np.array([self._draws(row.place, len(row.state.choices)) for row in rows])
+        numbers = [row.draw(len(row.log_probs)) for row in rows if row.draw is not None]
         allowed = [row.state.allowed() for row in rows]
-        choice = self._chooser(logits, allowed, uniform)
+        choice = self._chooser(logits, allowed, np.array(numbers) if numbers else None)
         for row, token, log_prob in zip(rows, *(part.tolist() for part in choice), strict=True):
             row.take(token, log_prob)
 
@@ -186,7 +196,7 @@ class _Decider(LogitsProcessor):
         choosing = [place for place, (row, _) in self._rows.items() if row.due is None]
         if choosing:
             rows = [self._rows[place][0] for place in choosing]
-            rows[0].call.choose(logits[choosing], rows)
+            rows[0].rules.choose(logits[choosing], rows)
         if self._rows:
             places = torch.tensor(list(self._rows), device=logits.device)
             tokens = torch.tensor([row.due for row, _ in self._rows.values()], device=logits.device)
@@ -245,11 +255,11 @@ class VllmGenerator:
             ) from _missing
         self.policy = policy
         self.config = config
-        self._end = _end_of_text(policy)
         self._longest = min(longest_row(policy), config.pass_tokens)
-        self._chooser = Chooser(config.temperature)
+        self._rules = _Rules(Chooser(config.temperature), _end_of_text(policy))
         self._version: tuple[int, int] | None = None
         self._owner = next(_NUMBERS)
+        self._numbers: set[int] = set()
         weakref.finalize(self, _PLACE.leave, self._owner)
         self._engine()
 
@@ -261,64 +271,84 @@ class VllmGenerator:
         rng: Streams,
     ) -> list[TurnTokens]:
         """Writes a response to every prompt, see `Responder`."""
-        if not all(prompts):
-            raise GenerationError("a prompt needs at least one token")
-        if not prompts:
-            return []
-        draws = None if self.config.greedy else draws_for(rng, len(prompts))
-        call = _Call(self._chooser, draws, self._end)
-        pairs = zip(prompts, states, strict=True)
-        rows = [_Row(place, prompt, state, call) for place, (prompt, state) in enumerate(pairs)]
-        self._write(rows)
-        for row in rows:
-            if not row.state.finished:
-                raise self._too_long(row)
-        return [row.state.turn(row.prompt, row.log_probs) for row in rows]
+        try:
+            return respond_with(self.stream(), prompts, states, rng)
+        except GenerationError:
+            self._drop()
+            raise
 
-    def stream(self) -> Lockstep:
+    def stream(self) -> VllmStream:
         """Writes responses as prompts come, see `Responder`."""
-        return Lockstep(self.respond)
+        return VllmStream(self)
 
     def refresh(self) -> None:
         """Has the weights copied again, see `Responder`."""
         self._version = None
 
-    def _write(self, rows: Sequence[_Row]) -> None:
-        numbers = {next(_NUMBERS): row for row in rows}
-        for row in rows:
-            if len(row.read) >= self._longest:
-                raise self._too_long(row)
-        settings = [
-            SamplingParams(
-                temperature=0.0,
-                max_tokens=self._longest - len(row.read),
-                stop_token_ids=[self._end],
-                ignore_eos=True,
-                detokenize=False,
-                extra_args={_KEY: number},
-            )
-            for number, row in numbers.items()
-        ]
-        texts = [TokensPrompt(prompt_token_ids=row.read) for row in rows]
-        engine = self._engine()
-        _ROWS.update(numbers)
+    def submit(self, key: int, prompt: Sequence[int], state: ResponseState, draw: Draw) -> _Row:
+        """Hands a prompt over to vLLM.
+
+        Raises:
+            GenerationError: It is empty or too long.
+        """
+        if not len(prompt):
+            raise GenerationError("a prompt needs at least one token")
+        row = _Row(key, prompt, state, None if self.config.greedy else draw, self._rules)
+        if len(row.read) >= self._longest:
+            raise self.too_long(row)
+        number = next(_NUMBERS)
+        settings = SamplingParams(
+            temperature=0.0,
+            max_tokens=self._longest - len(row.read),
+            stop_token_ids=[self._rules.end],
+            ignore_eos=True,
+            detokenize=False,
+            extra_args={_KEY: number},
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+        tokens = TokensPrompt(prompt_token_ids=row.read)
+        with self._guarded() as engine:
+            engine.llm_engine.add_request(str(number), tokens, settings)
+        self._numbers.add(number)
+        _ROWS[number] = row
+        return row
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Has vLLM write a token of every row that it has."""
+        with self._guarded() as engine:
+            outputs = engine.llm_engine.step()
+        for output in outputs:
+            if output.finished:
+                number = int(output.request_id)
+                self._numbers.discard(number)
+                _ROWS.pop(number).ended = True
+
+    @contextmanager
+    def _guarded(self) -> Iterator[LLM]:
+        """The engine; it ends, with all rows that it has, if something goes wrong."""
         try:
-            engine.generate(texts, settings, use_tqdm=False)
+            yield self._engine()
         except BaseException as error:
-            # It may still hold some of these rows.
-            _PLACE.leave(self._owner)
+            self._drop()
             if isinstance(error, RuntimeError):
                 raise _cannot_run(self.policy, error) from error
             raise
-        finally:
-            for number in numbers:
-                del _ROWS[number]
 
     def _engine(self) -> LLM:
-        """The engine, with the weights that the policy has now."""
-        start = partial(_start, self.policy, self.config, self._longest)
-        engine, is_new = _PLACE.take(self._owner, start)
+        """The engine, with the weights that the policy has now.
+
+        Raises:
+            GenerationError: Another generator has taken its place meanwhile.
+        """
         version = self.policy.weights_version
+        if version != self._version:
+            self._drop()  # nobody waits for what other weights have begun
+        engine, is_new = _PLACE.take(
+            self._owner, partial(_start, self.policy, self.config, self._longest)
+        )
+        if is_new and self._numbers:
+            raise GenerationError("another generator took vLLM while responses were being written")
         if is_new or version != self._version:
             weights = _weights(self.policy)
             engine.collective_rpc("reload_weights", kwargs={"weights_iterator": weights})
@@ -326,11 +356,54 @@ class VllmGenerator:
             self._version = version
         return engine
 
-    def _too_long(self, row: _Row) -> GenerationError:
+    def _drop(self) -> None:
+        """Ends the engine if there are rows in it."""
+        if self._numbers:
+            _PLACE.leave(self._owner)
+        for number in self._numbers:
+            del _ROWS[number]
+        self._numbers.clear()
+
+    def too_long(self, row: _Row) -> GenerationError:
+        """The error of a row that the model cannot read."""
         return GenerationError(
             f"a prompt of {len(row.prompt)} tokens does not fit with its response: here both have "
             f"{self._longest} (the model's limit, or --generation.pass-tokens)"
         )
+
+
+class VllmStream:
+    """Writes the responses of a policy; new prompts can join at any time.
+
+    Args:
+        generator: Has the engine.
+    """
+
+    def __init__(self, generator: VllmGenerator) -> None:
+        self._generator = generator
+        self._rows: list[_Row] = []
+
+    def add(
+        self, key: int, prompt: Sequence[int], state: ResponseState, rng: np.random.Generator
+    ) -> None:
+        """Has a response written, see `responder.Stream`."""
+        self.add_drawn(key, prompt, state, lambda _: rng.random())
+
+    def add_drawn(self, key: int, prompt: Sequence[int], state: ResponseState, draw: Draw) -> None:
+        """The same with other random numbers, see `responder.Stream`."""
+        self._rows.append(self._generator.submit(key, prompt, state, draw))
+
+    def advance(self) -> list[tuple[int, TurnTokens]]:
+        """Writes a token of every response, see `responder.Stream`."""
+        if not self._rows:
+            return []
+        self._generator.step()
+        done = [row for row in self._rows if row.ended]
+        self._rows = [row for row in self._rows if not row.ended]
+        for row in done:
+            if not row.state.finished:
+                raise self._generator.too_long(row)
+        return [(row.key, row.state.turn(row.prompt, row.log_probs)) for row in done]
 
 
 def _start(policy: LanguagePolicy, config: GenerationConfig, longest: int) -> LLM:

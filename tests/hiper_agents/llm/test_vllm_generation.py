@@ -119,6 +119,38 @@ def test_with_a_source_each_a_response_does_not_depend_on_the_others(
         assert alone.text == together[row].text
 
 
+def test_prompts_can_come_at_any_time(policy: LanguagePolicy, generator: VllmGenerator) -> None:
+    rngs = [np.random.default_rng(row) for row in range(len(LENGTHS))]
+    together = generator.respond(make_prompts(), begin(), rngs)
+    stream, prompts, states = generator.stream(), make_prompts(), begin()
+    written: dict[int, TurnTokens] = {}
+    waiting = list(range(len(LENGTHS)))
+    while len(written) < len(LENGTHS):
+        if waiting:
+            row = waiting.pop()
+            stream.add(row, prompts[row], states[row], np.random.default_rng(row))
+        written.update(stream.advance())
+    assert stream.advance() == []
+    for row, turn in enumerate(together):
+        assert written[row].text == turn.text
+    check(policy, list(written.values()))
+
+
+def test_responses_that_nobody_waits_for_do_not_hinder(policy: LanguagePolicy) -> None:
+    generator = VllmGenerator(policy, SMALL)
+    abandoned = generator.stream()
+    abandoned.add(0, make_prompts()[0], begin()[0], np.random.default_rng(0))
+    abandoned.advance()
+    disturb(policy, 3)
+    check(policy, generator.respond(make_prompts(), begin(), np.random.default_rng(0)))
+    other = VllmGenerator(policy, SMALL)
+    stream = generator.stream()
+    stream.add(0, make_prompts()[0], begin()[0], np.random.default_rng(0))
+    check(policy, other.respond(make_prompts(), begin(), np.random.default_rng(0)))
+    with pytest.raises(GenerationError, match="another generator took vLLM"):
+        stream.advance()
+
+
 @pytest.mark.parametrize("lora_rank", [0, 4])
 def test_it_follows_the_weights(lora_rank: int) -> None:
     policy = make_policy(lora_rank=lora_rank)
