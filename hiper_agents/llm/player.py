@@ -18,7 +18,7 @@ from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.prompts import PromptWriter
 from hiper_agents.llm.responder import Responder, Stream
 from hiper_agents.llm.responses import ResponseState
-from hiper_agents.llm.sampling import Streams
+from hiper_agents.llm.sampling import Streams, drawing_from
 from hiper_agents.llm.strategist import Strategist, sentence_of
 from hiper_agents.llm.turns import TurnTokens, TurnView
 
@@ -122,7 +122,7 @@ class LanguagePlayer:
         """
         prompts, states = self._asked([*slots.values()], rngs)
         for key, prompt, state, rng in zip(slots, prompts, states, rngs, strict=True):
-            stream.add(key, prompt, state, rng)
+            stream.add(key, prompt, state, drawing_from(rng))
 
     def _asked(
         self, slots: Sequence[Slot], rng: Streams

@@ -6,22 +6,19 @@ decided alike. The module knows nothing of prompts, of what the format is, or of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol, get_args
 
-import numpy as np
-
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.responses import ResponseState
-from hiper_agents.llm.sampling import Streams, draws_for
+from hiper_agents.llm.sampling import Draw, Streams, draws_for
 from hiper_agents.llm.turns import TurnTokens
 from hiper_base.errors import HiperError
 
 __all__ = [
     "Backend",
-    "Draw",
     "GenerationConfig",
     "GenerationError",
     "Responder",
@@ -75,30 +72,21 @@ class GenerationConfig:
             raise HiperError(f"pass_overhead must be 0 or more, not {self.pass_overhead}")
 
 
-Draw = Callable[[int], float]
-"""The random number, in [0, 1), for a response's k-th choice."""
-
-
 class Stream(Protocol):
     """What writes responses to prompts that come at any time."""
 
-    def add(
-        self, key: int, prompt: Sequence[int], state: ResponseState, rng: np.random.Generator
-    ) -> None:
+    def add(self, key: int, prompt: Sequence[int], state: ResponseState, draw: Draw) -> None:
         """Has a response written.
 
         Args:
             key: What it will be returned with.
             prompt: Its tokens, at least one.
             state: The response, as `ResponseGrammar.begin` gives it; it is written on.
-            rng: One of its numbers chooses one token. Nobody else may draw from it meanwhile.
+            draw: The random number for its k-th choice; asked for in order, each once.
 
         Raises:
             GenerationError: The prompt is empty.
         """
-
-    def add_drawn(self, key: int, prompt: Sequence[int], state: ResponseState, draw: Draw) -> None:
-        """The same with other random numbers than those of a generator."""
 
     def advance(self) -> list[tuple[int, TurnTokens]]:
         """Writes on.
@@ -165,7 +153,7 @@ def respond_with(
     draws = draws_for(rng, len(prompts))
     turns: dict[int, TurnTokens] = {}
     for number, (prompt, state) in enumerate(zip(prompts, states, strict=True)):
-        stream.add_drawn(number, prompt, state, partial(draws, number))
+        stream.add(number, prompt, state, partial(draws, number))
     while len(turns) < len(prompts):
         turns.update(stream.advance())
     return [turns[number] for number in range(len(prompts))]

@@ -6,7 +6,7 @@ allowed ids. The module knows nothing of models or of what is allowed for which 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,12 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["Chooser", "Draws", "Streams", "draws_for"]
+__all__ = ["Chooser", "Draw", "Draws", "Streams", "drawing_from", "draws_for"]
 
 IntArray = NDArray[np.int32]
 
 Streams: TypeAlias = np.random.Generator | Sequence[np.random.Generator]
 """Where random numbers come from: one source for all rows, or one for each row."""
+Draw: TypeAlias = Callable[[int], float]
+"""The random number, in [0, 1), for a row's k-th choice."""
 
 _FEW = 512  # allowed ids up to which they are looked up instead of masking out all others
 _REMEMBERED = 64
@@ -66,6 +68,11 @@ class _OwnDraws:
         while len(drawn) <= choice:
             drawn.append(float(self._streams[row].random()))
         return drawn[choice]
+
+
+def drawing_from(rng: np.random.Generator) -> Draw:
+    """The numbers of a source that a row has for itself, as they come."""
+    return lambda _: float(rng.random())
 
 
 def draws_for(streams: Streams, rows: int) -> Draws | _OwnDraws:

@@ -24,9 +24,9 @@ from hiper_agents.llm.batching import pass_overhead, split
 from hiper_agents.llm.places import Places
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.ragged_cache import RaggedCache, causal_mask
-from hiper_agents.llm.responder import Draw, GenerationConfig, GenerationError, longest_row
+from hiper_agents.llm.responder import GenerationConfig, GenerationError, longest_row
 from hiper_agents.llm.responses import ResponseState
-from hiper_agents.llm.sampling import Chooser
+from hiper_agents.llm.sampling import Chooser, Draw
 from hiper_agents.llm.stems import Tokens, common
 from hiper_agents.llm.turns import TurnTokens
 
@@ -124,14 +124,8 @@ class ResponseStream:
         self._places = Places()
         self._cache = RaggedCache(1, len(self._prefix))  # row 0 is for the prefix
 
-    def add(
-        self, key: int, prompt: Sequence[int], state: ResponseState, rng: np.random.Generator
-    ) -> None:
+    def add(self, key: int, prompt: Sequence[int], state: ResponseState, draw: Draw) -> None:
         """Has a response written, see `responder.Stream`."""
-        self.add_drawn(key, prompt, state, lambda _: rng.random())
-
-    def add_drawn(self, key: int, prompt: Sequence[int], state: ResponseState, draw: Draw) -> None:
-        """The same with other random numbers, see `responder.Stream`."""
         if not len(prompt):
             raise GenerationError("a prompt needs at least one token")
         tokens = np.array(prompt, np.int32)

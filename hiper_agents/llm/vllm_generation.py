@@ -28,14 +28,13 @@ from torch import Tensor
 
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.responder import (
-    Draw,
     GenerationConfig,
     GenerationError,
     longest_row,
     respond_with,
 )
 from hiper_agents.llm.responses import ResponseState
-from hiper_agents.llm.sampling import Chooser, Streams
+from hiper_agents.llm.sampling import Chooser, Draw, Streams
 from hiper_agents.llm.turns import TurnTokens
 
 # In this process, and with the interface of logits processors that sees the tokens of a row.
@@ -383,14 +382,8 @@ class VllmStream:
         self._generator = generator
         self._rows: list[_Row] = []
 
-    def add(
-        self, key: int, prompt: Sequence[int], state: ResponseState, rng: np.random.Generator
-    ) -> None:
+    def add(self, key: int, prompt: Sequence[int], state: ResponseState, draw: Draw) -> None:
         """Has a response written, see `responder.Stream`."""
-        self.add_drawn(key, prompt, state, lambda _: rng.random())
-
-    def add_drawn(self, key: int, prompt: Sequence[int], state: ResponseState, draw: Draw) -> None:
-        """The same with other random numbers, see `responder.Stream`."""
         self._rows.append(self._generator.submit(key, prompt, state, draw))
 
     def advance(self) -> list[tuple[int, TurnTokens]]:

@@ -15,6 +15,7 @@ from hiper_agents.llm.grammar import ResponseGrammar
 from hiper_agents.llm.policy import LanguagePolicy
 from hiper_agents.llm.responder import GenerationConfig, GenerationError, Stream
 from hiper_agents.llm.responses import ResponseState
+from hiper_agents.llm.sampling import drawing_from
 from hiper_agents.llm.scoring import log_probs_of, values_of
 from hiper_agents.llm.streaming import ResponseStream
 from hiper_agents.llm.tiny import make_tiny
@@ -42,7 +43,7 @@ def prompt_of(episode: int, turn: int) -> list[int]:
 
 def add(stream: Stream, episode: int, turn: int, rngs: list[np.random.Generator]) -> None:
     state = GRAMMAR.begin(COMMANDS[: 1 + episode % 5], must_switch=(episode + turn) % 3 == 0)
-    stream.add(episode, prompt_of(episode, turn), state, rngs[episode])
+    stream.add(episode, prompt_of(episode, turn), state, drawing_from(rngs[episode]))
 
 
 def play(stream: Stream) -> dict[tuple[int, int], TurnTokens]:
@@ -112,9 +113,9 @@ def test_nobody_waits_for_the_longest_response(policy: LanguagePolicy) -> None:
         return grammar.begin(COMMANDS, must_switch=False)
 
     stream, rng, finished = Generator(policy, prefix=PREFIX).stream(), np.random.default_rng(0), []
-    stream.add(1, prompt_of(1, 0), begin(9), np.random.default_rng(1))
+    stream.add(1, prompt_of(1, 0), begin(9), drawing_from(np.random.default_rng(1)))
     while 1 not in finished:
-        stream.add(0, prompt_of(0, len(finished)), begin(1), rng)
+        stream.add(0, prompt_of(0, len(finished)), begin(1), drawing_from(rng))
         finished += [key for key, _ in stream.advance()]
     assert finished == [0] * 8 + [1, 0] or finished == [0] * 8 + [0, 1]
 
@@ -139,9 +140,9 @@ def test_a_prompt_that_does_not_fit(policy: LanguagePolicy) -> None:
     stream = Generator(policy).stream()
     state = GRAMMAR.begin(["look"], must_switch=False)
     with pytest.raises(GenerationError, match="at least one token"):
-        stream.add(0, [], state, np.random.default_rng(0))
+        stream.add(0, [], state, drawing_from(np.random.default_rng(0)))
     longest = policy.model.config.max_position_embeddings
-    stream.add(0, [5] * (longest + 1), state, np.random.default_rng(0))
+    stream.add(0, [5] * (longest + 1), state, drawing_from(np.random.default_rng(0)))
     with pytest.raises(GenerationError, match="the model reads"):
         stream.advance()
 

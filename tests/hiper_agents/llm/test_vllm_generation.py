@@ -20,6 +20,7 @@ from hiper_agents.llm.grammar import ResponseGrammar, ResponseState
 from hiper_agents.llm.policy import LanguagePolicy, PolicyConfig
 from hiper_agents.llm.prompts import PromptConfig
 from hiper_agents.llm.responder import GenerationConfig, GenerationError
+from hiper_agents.llm.sampling import drawing_from
 from hiper_agents.llm.scoring import log_probs_of
 from hiper_agents.llm.tiny import make_tiny
 from hiper_agents.llm.trainer import LanguageTrainer
@@ -128,7 +129,8 @@ def test_prompts_can_come_at_any_time(policy: LanguagePolicy, generator: VllmGen
     while len(written) < len(LENGTHS):
         if waiting:
             row = waiting.pop()
-            stream.add(row, prompts[row], states[row], np.random.default_rng(row))
+            draw = drawing_from(np.random.default_rng(row))
+            stream.add(row, prompts[row], states[row], draw)
         written.update(stream.advance())
     assert stream.advance() == []
     for row, turn in enumerate(together):
@@ -139,13 +141,13 @@ def test_prompts_can_come_at_any_time(policy: LanguagePolicy, generator: VllmGen
 def test_responses_that_nobody_waits_for_do_not_hinder(policy: LanguagePolicy) -> None:
     generator = VllmGenerator(policy, SMALL)
     abandoned = generator.stream()
-    abandoned.add(0, make_prompts()[0], begin()[0], np.random.default_rng(0))
+    abandoned.add(0, make_prompts()[0], begin()[0], drawing_from(np.random.default_rng(0)))
     abandoned.advance()
     disturb(policy, 3)
     check(policy, generator.respond(make_prompts(), begin(), np.random.default_rng(0)))
     other = VllmGenerator(policy, SMALL)
     stream = generator.stream()
-    stream.add(0, make_prompts()[0], begin()[0], np.random.default_rng(0))
+    stream.add(0, make_prompts()[0], begin()[0], drawing_from(np.random.default_rng(0)))
     check(policy, other.respond(make_prompts(), begin(), np.random.default_rng(0)))
     with pytest.raises(GenerationError, match="another generator took vLLM"):
         stream.advance()
