@@ -272,7 +272,7 @@ class VllmGenerator:
         """Writes a response to every prompt, see `Responder`."""
         try:
             return respond_with(self.stream(), prompts, states, rng)
-        except GenerationError:
+        except BaseException:
             self._drop()
             raise
 
