@@ -18,6 +18,7 @@ from rich.text import Text
 
 from hiper_base.errors import HiperError
 
+EXIT_CLOSED = 1
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130
 
@@ -80,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit code: 0, 2 for an error that the package foresees (one line on stderr; a traceback
-        too with `HIPER_DEBUG=1`), or 130 when interrupted.
+        too with `HIPER_DEBUG=1`), 130 when interrupted, or 1 when nobody reads the output any more.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
@@ -96,7 +97,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         _report(err, f"unknown command {name!r}; try one of {', '.join(COMMANDS)}, or --help")
         return EXIT_ERROR
     try:
-        return command.run(name, rest)
+        try:
+            return command.run(name, rest)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        return EXIT_CLOSED
     except HiperError as error:
         if os.environ.get("HIPER_DEBUG") == "1":
             raise
@@ -134,6 +142,16 @@ def package_version() -> str:
         return version("hiper-gym")
     except PackageNotFoundError:
         return "unknown"
+
+
+def _nobody_reads() -> bool:
+    """Whether the reader of the output has gone, as `head` does; what is left goes nowhere then."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def _report(console: Console, message: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -45,6 +46,27 @@ def test_help_needs_no_heavy_module() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("argv", [["eval", "--help"], ["data", "list"], ["--help"]])
+def test_a_reader_that_goes_is_no_error(argv: list[str]) -> None:
+    code = f"import sys; from hiper_agents.cli.main import main; sys.exit(main({argv}))"
+    reads, writes = os.pipe()
+    os.close(reads)
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=writes, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_another_broken_pipe_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(self: cli.Command, name: str, argv: object) -> int:
+        raise BrokenPipeError("a worker died")
+
+    monkeypatch.setattr(cli.Command, "run", fail)
+    with pytest.raises(BrokenPipeError, match="a worker died"):
+        cli.main(["data"])
 
 
 @pytest.fixture
