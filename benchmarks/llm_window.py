@@ -246,9 +246,10 @@ class Window:
         if spent >= minutes or (folder / "done").exists():
             return
         # What precedes the first step takes time, and the last iteration ends when it ends.
-        left = self.sitting.left(at_least=1.0) - 0.5
-        learn(stage, min(minutes, spent + left))
-        if read_checkpoint(folder)["seconds"] / 60.0 < minutes and spent + left < minutes:
+        granted = min(minutes, spent + self.sitting.left(at_least=1.0) - 0.5)
+        learn(stage, granted)
+        # One that stopped before has nothing left to learn.
+        if granted <= read_checkpoint(folder)["seconds"] / 60.0 < minutes:
             raise OutOfTimeError
         (folder / "done").touch()
 

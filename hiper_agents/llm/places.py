@@ -42,6 +42,10 @@ class Places:
         """How many there are."""
         return len(self._known)
 
+    def __contains__(self, place: int) -> bool:
+        """Whether a place is free."""
+        return place in self._known
+
     def release(self, place: int, tokens: Tokens = _NOTHING) -> None:
         """Makes a place free that knows some tokens."""
         self._known[place] = tokens

@@ -161,10 +161,11 @@ class ResponseStream:
                 self._places.release(1 + place)
             self._count = wanted
         # Those that a place knows well come first, lest others take it.
-        order = sorted(self._waiting, key=lambda row: self._nearest(row)[0], reverse=True)
+        found = [(row, *self._nearest(row)) for row in self._waiting]
         others: list[tuple[_Row, int]] = []
-        for row in order:
-            known, place = self._nearest(row)
+        for row, known, place in sorted(found, key=lambda one: one[1], reverse=True):
+            if place not in self._places:  # taken by now
+                known, place = self._nearest(row)
             prefixed = common(self._prefix, row.prompt[:-1])
             if known > prefixed:
                 self._sit(row, place, known)

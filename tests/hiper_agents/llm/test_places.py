@@ -26,6 +26,7 @@ def test_no_free_place_knows_more_than_the_nearest(
             places.take(place)
     free = [place for place, (_, taken) in enumerate(known) if not taken]
     assert len(places) == len(free)
+    assert [place for place in range(len(known)) if place in places] == free
     if free:
         shared, place = places.nearest(own)
         assert place in free
