@@ -142,16 +142,8 @@ def collect(
         env_seconds += opened - started + time.perf_counter() - decided
     if reward.keep_per == "episode":
         _spread_keep_penalty(buffer, reward.keep_penalty)
-    figures = {
-        "malformed": played.malformed / len(turns),
-        "inadmissible": played.inadmissible / len(turns),
-        "prompt_tokens": float(np.mean([len(turn.prompt) for turn in turns])),
-        "response_tokens": float(np.mean([len(turn.response) for turn in turns])),
-        "chosen_tokens": float(np.mean([turn.sampled.sum() for turn in turns])),
-        "env_seconds": env_seconds,
-        "policy_seconds": policy_seconds,
-    }
-    return Rollout(played.episodes(), turns, figures)
+    seconds = {"env_seconds": env_seconds, "policy_seconds": policy_seconds}
+    return Rollout(played.episodes(), turns, played.figures(turns) | seconds)
 
 
 class _Played:
@@ -175,6 +167,16 @@ class _Played:
         self.task_types[number] = table.task_type
         self.malformed += not info["format_valid"]
         self.inadmissible += info["format_valid"] and not info["action_valid"]
+
+    def figures(self, turns: Sequence[TurnTokens]) -> dict[str, float]:
+        """How well the format was kept, and how long the turns are; see `collect`."""
+        return {
+            "malformed": self.malformed / len(turns),
+            "inadmissible": self.inadmissible / len(turns),
+            "prompt_tokens": float(np.mean([len(turn.prompt) for turn in turns])),
+            "response_tokens": float(np.mean([len(turn.response) for turn in turns])),
+            "chosen_tokens": float(np.mean([turn.sampled.sum() for turn in turns])),
+        }
 
     def episodes(self) -> Episodes:
         """All of them, once they have ended."""
