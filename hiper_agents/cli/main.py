@@ -147,7 +147,8 @@ def package_version() -> str:
 def _nobody_reads() -> bool:
     """Whether the reader of the output has gone, as `head` does; what is left goes nowhere then."""
     try:
-        print(flush=True)
+        sys.stdout.write("\n")
+        sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return True

@@ -150,6 +150,7 @@ class LanguagePolicy(nn.Module):
         position_ids: Tensor | None = None,
         past_key_values: Any = None,
         use_cache: bool = False,
+        model: PreTrainedModel | None = None,
         **options: Any,
     ) -> BaseModelOutputWithPast:
         """Reads tokens.
@@ -161,12 +162,13 @@ class LanguagePolicy(nn.Module):
             position_ids: Positions [B, T]; None counts them.
             past_key_values: The keys and values of earlier tokens.
             use_cache: Whether to return keys and values.
+            model: What reads, such as what `merge` gave; None for the active weights.
             **options: Further arguments of the model, such as `cache_position`.
 
         Returns:
             `last_hidden_state`, [B, T, H], and `past_key_values` if asked for.
         """
-        model = self.model
+        model = self.model if model is None else model
         if self.config.gradient_checkpointing:
             # transformers checkpoints in training mode only, and keeps no cache then.
             wanted = torch.is_grad_enabled() and not use_cache
@@ -274,6 +276,15 @@ class LanguagePolicy(nn.Module):
     def freeze_reference(self) -> None:
         """Makes the present policy the reference, say after supervised learning."""
         self.weights.overwrite(_REFERENCE, _POLICY)
+
+    def merge(self) -> PreTrainedModel:
+        """The policy's present weights as a plain model, to read through without gradients.
+
+        An adapter is added to a copy of the layers that have one: fewer operations a token for the
+        memory of that copy. In bfloat16 the sums are rounded once more. It is the same model at
+        every call.
+        """
+        return self.weights.merge(_POLICY)
 
     def merged_weights(self) -> Iterator[tuple[str, Tensor]]:
         """The policy as one model without adapters, tensor by tensor, by the names of the model."""

@@ -53,6 +53,9 @@ class GenerationConfig:
     pass_overhead: int | None = None
     """What a pass costs besides its tokens, in tokens: rows that would need more padding than this
     are run apart. None: 12 on the CPU, 2048 elsewhere."""
+    merge_adapter: bool = True
+    """Whether to read through a copy of the model with the adapter added to it: fewer operations a
+    token, for the memory of the copy. vLLM always does."""
     backend: Backend = "transformers"
     """What reads the tokens: the model itself, or vLLM (the extra `vllm`) with a copy of it."""
     vllm_cache_gib: float = 4.0

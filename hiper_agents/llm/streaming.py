@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from hiper_agents.llm.batching import pass_overhead, split
 from hiper_agents.llm.places import Places
@@ -120,6 +121,7 @@ class ResponseStream:
         self._rows: list[_Row] = []
         self._waiting: list[_Row] = []
         self._version: tuple[int, int] | None = None
+        self._model: PreTrainedModel | None = None
         self._count = 0
         self._places = Places()
         self._cache = RaggedCache(1, len(self._prefix))  # row 0 is for the prefix
@@ -192,6 +194,7 @@ class ResponseStream:
     def _begin(self) -> None:
         """Reads the prefix under the present weights; nothing else is known of them."""
         self._version = self.policy.weights_version
+        self._model = self.policy.merge() if self.config.merge_adapter else None
         self._places = Places()
         for place in range(self._count):
             self._places.release(1 + place)
@@ -252,6 +255,7 @@ class ResponseStream:
             position_ids=positions,
             past_key_values=self._cache,
             use_cache=True,
+            model=self._model,
         ).last_hidden_state
         assert hidden is not None
         return hidden

@@ -1,4 +1,4 @@
-"""The window of a language model: rehearsed whole, with a sitting that is too short for anything."""
+"""The window of a language model, rehearsed whole, with sittings that are too short."""
 
 from __future__ import annotations
 

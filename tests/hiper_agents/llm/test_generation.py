@@ -88,6 +88,7 @@ LENGTHS = [1, 40, 3, 25, 60, 2, 9]
         GenerationConfig(pass_overhead=0),  # rows of different lengths never share a pass
         GenerationConfig(pass_overhead=10**6),  # they always do
         GenerationConfig(max_batch=2, pass_tokens=30),
+        GenerationConfig(merge_adapter=False),
     ],
 )
 def test_what_is_recorded_is_what_a_fresh_pass_gives(config: GenerationConfig) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
 from transformers import (
     AutoModelForCausalLM,
@@ -74,6 +75,28 @@ def test_its_merged_weights_are_those_of_a_plain_model(
     expected = logits(policy, learning)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
     assert (expected - before).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("config", KINDS, ids=lambda config: f"{config.lora_rank}-{config.critic}")
+def test_a_merged_model_says_the_same_at_every_call(
+    learning: ModuleType, config: PolicyConfig
+) -> None:
+    policy, found = learning.tiny_policy(config), []
+    before = dict(policy.named_parameters())
+    for seed in (3, 4):
+        learning.stirred(policy, seed=seed)
+        model = policy.merge()
+        with torch.no_grad():
+            found.append(model(torch.tensor([IDS])).logits[0])
+        torch.testing.assert_close(found[-1], logits(policy, learning), atol=1e-5, rtol=1e-5)
+    assert policy.merge() is model
+    assert (found[1] - found[0]).abs().max() > 1e-2
+    assert dict(policy.named_parameters()) == before  # what is trained, counted and stored
+    if config.lora_rank:
+        assert not any(parameter.requires_grad for parameter in model.parameters())
+        assert not any(isinstance(module, BaseTunerLayer) for module in model.modules())
+        # The only memory that it takes is that of the layers with adapters.
+        assert model.get_input_embeddings().weight is policy.model.get_input_embeddings().weight
 
 
 @pytest.mark.parametrize("config", KINDS, ids=lambda config: f"{config.lora_rank}-{config.critic}")
@@ -227,6 +250,11 @@ def test_other_models_say_what_they_said(learning: ModuleType, config: Pretraine
         expected = model(torch.tensor([IDS])).logits[0]
     policy = LanguagePolicy(model, learning.tiny_model()[1], PolicyConfig(lora_rank=4))
     torch.testing.assert_close(logits(policy, learning), expected)
+    learning.stirred(policy)
+    with torch.no_grad():
+        hidden = policy.trunk(torch.tensor([IDS]), model=policy.merge()).last_hidden_state
+    assert hidden is not None
+    torch.testing.assert_close(hidden[0], learning.hidden_states(policy, IDS), atol=1e-5, rtol=1e-5)
     learning.hidden_states(policy, IDS).sum().backward()
     assert all(parameter.grad is not None for parameter in policy.policy_parameters())
 
