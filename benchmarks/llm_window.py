@@ -153,7 +153,8 @@ class Window:
 
     def __init__(self, args: Args, sitting: Sitting, console: Console) -> None:
         self.args, self.sitting, self.console = args, sitting, console
-        prompt = PromptConfig(template="compact")
+        # Who searches has to know where it has been.
+        prompt = PromptConfig(template="compact", history=50)
         made_of = {"model": args.model, "device": args.device, "prompt": prompt}
         given = SftConfig(env=ENV, split=args.split, seed=args.seed, **made_of)  # type: ignore[arg-type]
         self.taught: SftConfig = changed(given, args.sft_options)
