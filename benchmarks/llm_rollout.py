@@ -81,17 +81,13 @@ def measure(args: RolloutArgs) -> dict[str, Any]:
     generator = make_generator(policy, args.generation, writer.prefix)
     player = LanguagePlayer(writer, ResponseGrammar(policy.tokenizer), generator)
     batches = list(_play(args, player))
-    seconds = {
-        "engine": [batch.engine_seconds for batch in batches],
+    turns = [len(batch.written) for batch in batches]
+    engine = [batch.engine_seconds for batch in batches]
+    plain = {
         "plain": [batch.plain_seconds for batch in batches],
         "plain_merged": [batch.merged_seconds for batch in batches],
     }
-    turns = [len(batch.written) for batch in batches]
-    speedup = {
-        side: sum(taken) / sum(seconds["engine"])
-        for side, taken in seconds.items()
-        if side != "engine"
-    }
+    speedup = {side: sum(taken) / sum(engine) for side, taken in plain.items()}
     _LOG.info("%.2f times as fast as plain generation", speedup["plain"])
     _LOG.info("%.2f times as fast with its adapter merged", speedup["plain_merged"])
     written = [one for batch in batches for one in batch.written]
@@ -101,15 +97,12 @@ def measure(args: RolloutArgs) -> dict[str, Any]:
         "backend": args.generation.backend,
         "turns_per_second": {
             side: summarise([n / each for n, each in zip(turns, taken, strict=True)])
-            for side, taken in seconds.items()
+            for side, taken in {"engine": engine, **plain}.items()
         },
         "speedup": speedup,
         "speedup_by_batch": {
-            side: summarise(
-                [each / engine for each, engine in zip(taken, seconds["engine"], strict=True)]
-            )
-            for side, taken in seconds.items()
-            if side != "engine"
+            side: summarise([a / b for a, b in zip(taken, engine, strict=True)])
+            for side, taken in plain.items()
         },
         "targets": {
             f"engine over {side}": target(times, at_least=3.0 if args.device != "cpu" else 1.5)
@@ -129,6 +122,7 @@ def _play(args: RolloutArgs, player: LanguagePlayer) -> Iterator[Batch]:
     """Plays all episodes, a batch of turns at a time, after a first one that is not timed."""
     env = make_env("HiPER-ALFWorld-v0", args.split)
     policy = player.generator.policy
+    merged_model = policy.merge()
     rng = np.random.default_rng(args.seed)
     tasks = itertools.cycle(rng.permutation(len(env.source)).tolist())
     rngs = [np.random.default_rng([args.seed, place]) for place in range(args.envs)]
@@ -154,7 +148,7 @@ def _play(args: RolloutArgs, player: LanguagePlayer) -> Iterator[Batch]:
                     episodes[place] = Episode(env.source.open(next(tasks)), env.max_turns)
                     slots[place] = _open(player, episodes[place])
         plain = _plain_seconds(policy, policy.model, written)
-        merged = _plain_seconds(policy, policy.merge(), written)
+        merged = _plain_seconds(policy, merged_model, written)
         batch = Batch(seconds, plain, merged, written)
         _LOG.info(
             "batch %2d of %d turns   engine %6.2f s   plain %6.2f s   merged %6.2f s",

@@ -98,13 +98,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_ERROR
     try:
         try:
-            return command.run(name, rest)
+            return _run(command, name, rest, err)
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
         if not _nobody_reads():
             raise
         return EXIT_CLOSED
+
+
+def _run(command: Command, name: str, argv: Sequence[str], err: Console) -> int:
+    """Calls a command and reports its errors; returns the exit code."""
+    try:
+        return command.run(name, argv)
     except HiperError as error:
         if os.environ.get("HIPER_DEBUG") == "1":
             raise

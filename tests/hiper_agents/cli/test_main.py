@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -48,16 +49,37 @@ def test_help_needs_no_heavy_module() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("argv", [["eval", "--help"], ["data", "list"], ["--help"]])
-def test_a_reader_that_goes_is_no_error(argv: list[str]) -> None:
-    code = f"import sys; from hiper_agents.cli.main import main; sys.exit(main({argv}))"
+def run_without_reader(argv: list[str], *, first: str = "pass", unbuffered: str = "") -> Any:
+    """Exit code and stderr of a command whose output nobody reads, after some Python code."""
+    code = f"import sys; from hiper_agents.cli.main import main; {first}; sys.exit(main({argv}))"
     reads, writes = os.pipe()
     os.close(reads)
     done = subprocess.run(
-        [sys.executable, "-c", code], stdout=writes, stderr=subprocess.PIPE, text=True, check=False
+        [sys.executable, "-c", code],
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
     )
     os.close(writes)
-    assert (done.returncode, done.stderr) == (1, "")
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("argv", "unbuffered"),
+    [(["eval", "--help"], ""), (["eval", "--help"], "1"), (["data", "list"], ""), (["--help"], "")],
+)
+def test_a_reader_that_goes_is_no_error(argv: list[str], unbuffered: str) -> None:
+    assert run_without_reader(argv, unbuffered=unbuffered) == (1, "")
+
+
+def test_errors_are_told_without_a_reader_too() -> None:
+    argv = ["eval", "--agent", "nobody"]
+    code, error = run_without_reader(argv, first="print('what was said before')")
+    assert code == 1
+    assert error.startswith("hiper: error: ")
+    assert error.count("\n") == 1
 
 
 def test_another_broken_pipe_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
