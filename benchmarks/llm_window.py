@@ -153,8 +153,7 @@ class Window:
 
     def __init__(self, args: Args, sitting: Sitting, console: Console) -> None:
         self.args, self.sitting, self.console = args, sitting, console
-        # Who searches has to know where it has been.
-        prompt = PromptConfig(template="compact", history=50)
+        prompt = PromptConfig(template="compact")
         made_of = {"model": args.model, "device": args.device, "prompt": prompt}
         given = SftConfig(env=ENV, split=args.split, seed=args.seed, **made_of)  # type: ignore[arg-type]
         self.taught: SftConfig = changed(given, args.sft_options)

@@ -176,7 +176,7 @@ def make_language_agent(
     model: str = AgentConfig.model,
     *,
     template: str = "full",
-    history: int = 2,
+    history: int | None = None,
     max_prompt_tokens: int = 1024,
     structured: bool = True,
     temperature: float = 1.0,
@@ -190,7 +190,7 @@ def make_language_agent(
     Args:
         model: A folder, a name on the hub, or a model that installs from PyPI.
         template: Of the prompts, full or compact.
-        history: Earlier turns that prompts tell.
+        history: Earlier turns that prompts tell; None for what suits the template.
         max_prompt_tokens: Longest prompt.
         structured: Hold responses to the format and actions to the admissible ones.
         temperature: Of sampled play.

@@ -113,7 +113,7 @@ class ApiAgent:
     def reset(self, tasks: Sequence[TaskInfo]) -> None:
         """Forgets everything and begins one episode per task."""
         self._tasks = [task.task_id for task in tasks]
-        self._memories = [EpisodeMemory(self._prompt.history) for _ in tasks]
+        self._memories = [EpisodeMemory(self._prompt.earlier_turns) for _ in tasks]
         self._infos = [None] * len(tasks)
         self.turn_details = []
 

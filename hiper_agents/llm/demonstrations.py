@@ -75,7 +75,7 @@ def demonstrate(
     """
     for task in tasks:
         episode = Episode(source.open(task), max_turns)
-        slot = Slot(episode.info, episode.observation, writer.config.history)
+        slot = Slot(episode.info, episode.observation, writer.config.earlier_turns)
         turns: list[Demonstration] = []
         while not episode.ended:
             info, view = episode.info, slot.view()

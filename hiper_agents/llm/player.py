@@ -92,7 +92,7 @@ class LanguagePlayer:
 
     def open(self, info: Mapping[str, Any], observation: str) -> Slot:
         """Begins an episode, given its first info and observation."""
-        return Slot(info, observation, self.writer.config.history)
+        return Slot(info, observation, self.writer.config.earlier_turns)
 
     def act(self, slots: Sequence[Slot], rng: Streams) -> list[TurnTokens]:
         """Writes the next response of every episode.

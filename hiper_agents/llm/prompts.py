@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["PromptConfig", "PromptError", "PromptWriter", "fit", "wording_of"]
 
 _WORDINGS: dict[str, Wording] = {"full": FULL, "compact": COMPACT}
+# `compact` names an earlier turn in a few tokens, `full` repeats what was seen in it.
+_HISTORY = {"full": 2, "compact": 50}
 _CUT = " ... (cut)"
 # Most lines have been seen before, and so have their tokens. Tokenizers keep what stands on two
 # lines apart, but some join the line breaks between them.
@@ -49,12 +51,13 @@ class PromptConfig:
     Attributes:
         template: `full` explains the format and shows texts as they are; `compact` says the same in
             a third of the tokens, for small models that are trained on it.
-        history: Earlier turns that are shown at most. `compact` shows their actions only.
+        history: Earlier turns that are shown at most; None for what suits the template: 2 in
+            `full`, 50 in `compact`, which shows their actions only.
         max_tokens: Length of a whole prompt at most.
     """
 
     template: Literal["full", "compact"] = "full"
-    history: int = 2
+    history: int | None = None
     max_tokens: int = 1024
 
     def __post_init__(self) -> None:
@@ -62,10 +65,15 @@ class PromptConfig:
             raise PromptError(
                 f"unknown template {self.template!r}: expected one of {', '.join(_WORDINGS)}"
             )
-        if self.history < 0:
+        if self.history is not None and self.history < 0:
             raise PromptError(f"history must not be negative, not {self.history}")
         if self.max_tokens < 1:
             raise PromptError(f"max_tokens must be positive, not {self.max_tokens}")
+
+    @property
+    def earlier_turns(self) -> int:
+        """Earlier turns that are shown at most."""
+        return _HISTORY[self.template] if self.history is None else self.history
 
 
 class PromptWriter:
@@ -248,7 +256,7 @@ def _shorter_and_shorter(
     """Versions of a text in the order in which they are to be tried."""
     words = wording_of(config)
     observation, actions = words.observation(view)
-    past = list(view.history[len(view.history) - config.history :]) if config.history else []
+    past = list(view.history[max(0, len(view.history) - config.earlier_turns) :])
 
     def pieces(skip: int, shown: Sequence[str], seen: str) -> list[str]:
         told = words.past(past[skip:], view.turn - len(past) + skip)

@@ -43,7 +43,7 @@ def test_everything_that_the_turn_holds_is_said(tiny_tokenizer, config):
     for said in (VIEW.task, VIEW.observation, VIEW.subgoal, "open fridge 1", "sofa 1", "desk 1"):
         assert said in text
     assert "crate 8" in text
-    assert "stool 9" not in text  # a history of two
+    assert ("stool 9" in text) == (config.template == "compact")  # `full` shows two turns
     assert text.endswith("<|im_end|>\n<|im_start|>assistant\n")
 
 
@@ -53,6 +53,13 @@ def test_plan_and_strategy_only_where_given(tiny_tokenizer, config):
     assert "heat it" in told
     assert "be quick" in told
     assert len(plain.splitlines()) == len(told.splitlines()) - 2
+
+
+@pytest.mark.parametrize("history", [0, 1, 2, 9])
+def test_as_many_earlier_turns_as_asked_for(tiny_tokenizer, config, history):
+    text = text_of(tiny_tokenizer, replace(config, history=history), VIEW)
+    actions = [past.action for past in VIEW.history]
+    assert [action for action in actions if action in text] == actions[max(0, 3 - history) :]
 
 
 def test_first_turn_has_no_option_and_no_history(tiny_tokenizer, config):
