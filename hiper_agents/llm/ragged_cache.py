@@ -33,24 +33,20 @@ class RaggedCache(DynamicCache):
         self._values: list[Tensor] = []
         self._rows, self.capacity = rows, capacity
         self._aimed: slice | Tensor = slice(0, rows)
-        self._row_index = self._positions = torch.zeros(0, dtype=torch.long)
+        self._into = self._positions = torch.zeros(0, dtype=torch.long)
         self._length = 0
 
-    def aim(self, rows: slice | Tensor, positions: Tensor, length: int) -> None:
+    def aim(self, rows: slice | Tensor, into: Tensor, positions: Tensor, length: int) -> None:
         """Determines where `update` writes, and from which rows it reads.
 
         Args:
             rows: The n rows that are run; a slice is read without a copy.
+            into: Where each of them writes, int64 [n]: as a rule, into itself.
             positions: Where each of their next tokens goes, int64 [n, T].
-            length: One more than the largest of these positions.
+            length: One more than the largest of these positions, or more.
         """
-        self._aimed = rows
+        self._aimed, self._into = rows, into[:, None]
         self._positions, self._length = positions, length
-        if isinstance(rows, slice):
-            index = torch.arange(rows.start, rows.stop, device=positions.device)
-        else:
-            index = rows
-        self._row_index = index[:, None]
 
     def reserve(self, length: int, rows: int = 0) -> None:
         """Makes sure that there are so many rows with memory for so many positions each."""
@@ -88,12 +84,12 @@ class RaggedCache(DynamicCache):
                 tensors.append(states.new_zeros(self._rows, heads, self.capacity, width))
         keys, values = self._keys[layer_idx], self._values[layer_idx]
         # The two indices come first: [n, T, heads, width].
-        keys[self._row_index, :, self._positions] = key_states.transpose(1, 2)
-        values[self._row_index, :, self._positions] = value_states.transpose(1, 2)
+        keys[self._into, :, self._positions] = key_states.transpose(1, 2)
+        values[self._into, :, self._positions] = value_states.transpose(1, 2)
         return keys[:, :, : self._length][self._aimed], values[:, :, : self._length][self._aimed]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Length of the longest row that is run, without its next tokens."""
+        """Length of the longest row that is run, or more, without its next tokens."""
         return self._length - self._positions.shape[1]
 
 

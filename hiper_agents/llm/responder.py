@@ -56,6 +56,9 @@ class GenerationConfig:
     merge_adapter: bool = True
     """Whether to read through a copy of the model with the adapter added to it: fewer operations a
     token, for the memory of the copy. vLLM always does."""
+    fixed_shapes: bool = False
+    """Whether passes of few tokens run all rows in one of few shapes, which on a GPU are recorded
+    as CUDA graphs and replayed. Only for the backend transformers, and a model that is whole."""
     backend: Backend = "transformers"
     """What reads the tokens: the model itself, or vLLM (the extra `vllm`) with a copy of it."""
     vllm_cache_gib: float = 4.0

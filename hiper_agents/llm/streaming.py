@@ -4,10 +4,10 @@ Every pass of the model reads, for each row, the token chosen last and all token
 forces after it, so that forced tokens cost no pass of their own; a row's first pass reads its
 prompt. A row that has ended leaves at once and makes room for another prompt, which goes on from
 what its place knows already: an earlier prompt that begins alike, such as that of the same
-episode's last turn, or the common prefix of all prompts. Rows keep their keys and values without
-holes (`ragged_cache`); those whose tokens would mostly be padding are run apart.
+episode's last turn, or the common prefix of all prompts.
 
-The module knows nothing of what prompts say, of what the format is, or of learning.
+The module knows nothing of what prompts say, of what the format is, of learning, nor of how passes
+are made (`passes`).
 """
 
 from __future__ import annotations
@@ -19,21 +19,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedModel
 
-from hiper_agents.llm.batching import pass_overhead, split
+from hiper_agents.llm.passes import Part, Passes
 from hiper_agents.llm.places import Places
 from hiper_agents.llm.policy import LanguagePolicy
-from hiper_agents.llm.ragged_cache import RaggedCache, causal_mask
-from hiper_agents.llm.responder import GenerationConfig, GenerationError, longest_row
+from hiper_agents.llm.responder import GenerationConfig, GenerationError
 from hiper_agents.llm.responses import ResponseState
 from hiper_agents.llm.sampling import Chooser, Draw
 from hiper_agents.llm.stems import Tokens, common
 from hiper_agents.llm.turns import TurnTokens
 
 __all__ = ["ResponseStream"]
-
-_ROOM = 64  # positions by which the memory of a row grows
 
 
 @dataclass(eq=False)
@@ -111,9 +107,7 @@ class ResponseStream:
         self.policy, self.config = policy, config
         self._prefix: Tokens = np.array(prefix, np.int32)
         self._chooser = Chooser(config.temperature)
-        self._longest = longest_row(policy)
-        overhead = config.pass_overhead
-        self._overhead = pass_overhead(policy.device) if overhead is None else overhead
+        self._passes = Passes(policy, config)
         self.forget()
 
     def forget(self) -> None:
@@ -121,10 +115,9 @@ class ResponseStream:
         self._rows: list[_Row] = []
         self._waiting: list[_Row] = []
         self._version: tuple[int, int] | None = None
-        self._model: PreTrainedModel | None = None
         self._count = 0
         self._places = Places()
-        self._cache = RaggedCache(1, len(self._prefix))  # row 0 is for the prefix
+        self._passes.forget()
 
     def add(self, key: int, prompt: Sequence[int], state: ResponseState, draw: Draw) -> None:
         """Has a response written, see `responder.Stream`."""
@@ -158,7 +151,7 @@ class ResponseStream:
             self._begin()
         wanted = min(self.config.max_batch, len(self._rows) + len(self._waiting))
         if wanted > self._count:
-            self._cache.reserve(0, 1 + wanted)
+            self._passes.add_rows(wanted - self._count)
             for place in range(self._count, wanted):
                 self._places.release(1 + place)
             self._count = wanted
@@ -178,9 +171,7 @@ class ResponseStream:
         for row, prefixed in others[:free]:
             self._sit(row, self._places.oldest(), prefixed)
         self._waiting = [row for row, _ in others[free:]]
-        new = torch.tensor([row.place for row, known in others[:free] if known])
-        if len(new):
-            self._cache.copy(0, new, len(self._prefix))
+        self._passes.start([row.place for row, known in others[:free] if known])
 
     def _nearest(self, row: _Row) -> tuple[int, int]:
         """See `Places.nearest`; nothing where no place is free."""
@@ -194,15 +185,10 @@ class ResponseStream:
     def _begin(self) -> None:
         """Reads the prefix under the present weights; nothing else is known of them."""
         self._version = self.policy.weights_version
-        self._model = self.policy.merge() if self.config.merge_adapter else None
         self._places = Places()
         for place in range(self._count):
             self._places.release(1 + place)
-        if length := len(self._prefix):
-            tokens = torch.from_numpy(self._prefix).long()[None].to(self.policy.device)
-            positions = torch.arange(length, device=self.policy.device)[None]
-            self._cache.reserve(length)
-            self._run(slice(0, 1), tokens, positions, length)
+        self._passes.begin(self._prefix.tolist())
 
     def _read(self, rows: Sequence[_Row]) -> Tensor:
         """Reads the pending tokens of n rows.
@@ -210,34 +196,10 @@ class ResponseStream:
         Returns:
             The hidden state after the last of them, [n, H].
         """
-        order = sorted(range(len(rows)), key=lambda number: len(rows[number].pending))
-        lengths = [len(rows[number].pending) for number in order]
-        parts = split(lengths, overhead=self._overhead, limit=self.config.pass_tokens)
-        passes = [sorted(order[part], key=lambda number: rows[number].place) for part in parts]
-        hidden = torch.cat([self._read_pass([rows[number] for number in own]) for own in passes])
-        return hidden[np.argsort(np.concatenate(passes))]
-
-    def _read_pass(self, rows: Sequence[_Row]) -> Tensor:
-        """Reads the pending tokens of some rows, sorted by place; returns the last states."""
-        device = self.policy.device
-        counts = torch.tensor([len(row.pending) for row in rows])
-        begins = torch.tensor([row.read for row in rows])
-        width = int(counts.max())
-        length = int(begins.max()) + width
-        self._cache.reserve(self._room(rows, length))
-        tokens = torch.zeros(len(rows), width, dtype=torch.long)
-        for row, ids in zip(rows, tokens, strict=True):
-            ids[: len(row.pending)] = torch.tensor(row.pending)
-        positions = begins[:, None] + torch.arange(width)
-        places = [row.place for row in rows]
-        where: slice | Tensor = slice(places[0], places[-1] + 1)
-        if len(rows) <= places[-1] - places[0]:
-            where = torch.tensor(places, device=device)
-        hidden = self._run(where, tokens.to(device), positions.to(device), length)
-        # The last tokens of every row, the very last one in the last column.
+        parts = [Part(row.place, row.read, row.pending) for row in rows]
+        # What is judged are the last tokens of every row, the very last one in the last column.
         kept = max(row.judged for row in rows) if self.policy.has_trunk_critic else 1
-        columns = (counts[:, None] - kept + torch.arange(kept)).clamp(min=0).to(device)
-        hidden = hidden[torch.arange(len(rows), device=device)[:, None], columns]
+        hidden = self._passes.read(parts, kept)
         if self.policy.has_trunk_critic:
             values = self.policy.values(hidden).cpu().numpy()
             for row, judged in zip(rows, values, strict=True):
@@ -245,29 +207,6 @@ class ResponseStream:
         for row in rows:
             row.read, row.pending = row.read + len(row.pending), []
         return hidden[:, -1]
-
-    def _run(self, rows: slice | Tensor, tokens: Tensor, positions: Tensor, length: int) -> Tensor:
-        """Hidden states [n, T, H] of tokens [n, T] at positions [n, T] below a length."""
-        self._cache.aim(rows, positions, length)
-        hidden = self.policy.trunk(
-            tokens,
-            causal_mask(positions, length, self.policy.compute_dtype),
-            position_ids=positions,
-            past_key_values=self._cache,
-            use_cache=True,
-            model=self._model,
-        ).last_hidden_state
-        assert hidden is not None
-        return hidden
-
-    def _room(self, rows: Sequence[_Row], length: int) -> int:
-        """Positions to have memory for, so that it grows rarely."""
-        needed = max(row.read + len(row.pending) for row in rows)
-        if needed > self._longest:
-            raise GenerationError(
-                f"prompt and response take {needed} tokens, the model reads {self._longest}"
-            )
-        return -(-length // _ROOM) * _ROOM
 
     def _choose(self, hidden: Tensor, rows: Sequence[_Row]) -> None:
         """Chooses the next token of each row."""

@@ -89,6 +89,7 @@ LENGTHS = [1, 40, 3, 25, 60, 2, 9]
         GenerationConfig(pass_overhead=10**6),  # they always do
         GenerationConfig(max_batch=2, pass_tokens=30),
         GenerationConfig(merge_adapter=False),
+        GenerationConfig(fixed_shapes=True),
     ],
 )
 def test_what_is_recorded_is_what_a_fresh_pass_gives(config: GenerationConfig) -> None:

@@ -8,17 +8,21 @@ pytest.importorskip("transformers", reason="needs the extra agents")
 from hiper_agents.llm.ragged_cache import RaggedCache, causal_mask
 from hiper_agents.llm.tiny import make_tiny
 
+Rows = slice | torch.Tensor
 MODEL = make_tiny()[0].base_model
 TOKENS = torch.randint(3, 500, (4, 30), generator=torch.Generator().manual_seed(0))
 
 
 @torch.no_grad()
-def run(cache: RaggedCache, rows: object, places: list[int], begins: list[int], width: int):
+def run(
+    cache: RaggedCache, rows: slice | torch.Tensor, places: list[int], begins: list[int], width: int
+):
     """Hidden states of the next tokens of some rows."""
     positions = torch.tensor(begins)[:, None] + torch.arange(width)
     length = max(begins) + width
     cache.reserve(length)
-    cache.aim(rows, positions, length)
+    into = torch.arange(4)[rows] if isinstance(rows, slice) else rows
+    cache.aim(rows, into, positions, length)
     tokens = TOKENS[torch.tensor(places)[:, None], positions]
     return MODEL(
         tokens,

@@ -85,6 +85,8 @@ def alone(policy: LanguagePolicy) -> dict[tuple[int, int], TurnTokens]:
         GenerationConfig(max_batch=1),
         GenerationConfig(pass_overhead=0, pass_tokens=40),
         GenerationConfig(pass_overhead=10**6),
+        GenerationConfig(fixed_shapes=True),
+        GenerationConfig(fixed_shapes=True, max_batch=3, pass_overhead=0),
     ],
 )
 def test_responses_are_those_that_are_written_alone(
