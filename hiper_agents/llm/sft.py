@@ -90,7 +90,8 @@ class SftConfig(AgentConfig):
     max_grad_norm: float = 1.0
     """Gradients are clipped to this norm."""
     micro_tokens: int = 16384
-    """Tokens in a pass; halves when the device runs out of memory."""
+    """Tokens in a pass; halves when a GPU runs out of memory. On a CPU the system kills the process
+    instead: say 4096 for SmolLM2 in 16 GB."""
     shard: bool = False
     """Whether each of several processes keeps a part of weights, gradients and optimizer instead of
     all; of a model that is trained whole (`--policy.lora-rank 0`)."""

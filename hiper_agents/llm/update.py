@@ -87,7 +87,8 @@ class LLMUpdateConfig:
     temperature: float = 1.0
     """That the turns were drawn at."""
     micro_tokens: int = 16384
-    """Tokens in a pass; halves when the device runs out of memory."""
+    """Tokens in a pass; halves when a GPU runs out of memory. On a CPU the system kills the process
+    instead: say 4096 for SmolLM2 in 16 GB."""
     recompute: bool = False
     """Whether ratios are taken against log-probabilities computed anew before the first step, not
     against the recorded ones: where generation rounds differently from training (bfloat16)."""
